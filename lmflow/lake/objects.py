@@ -1,0 +1,117 @@
+"""Raw objects (dumps, pages, shards) beside the tables: write once, atomically, on file:// or s3://."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, cast
+from urllib.parse import urlsplit
+
+from lmflow.errors import InputError
+from lmflow.settings import settings
+
+
+class Objects:
+    """Objects by key under the lake's root. A reader never sees half an object."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        parts = urlsplit(root)
+        self._s3 = parts.scheme == "s3"
+        self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+
+    def uri(self, key: str) -> str:
+        """Where `key` lies, as a URI."""
+        return f"{self._root}/{key}"
+
+    def put(self, key: str, content: bytes | Path) -> str:
+        """Store bytes, or a local file, under `key`; replaces what was there in one step. Returns the URI."""
+        if self._s3:
+            if isinstance(content, Path):
+                self._client.upload_file(str(content), self._bucket, self._key(key))
+            else:
+                self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=content)
+            return self.uri(key)
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        if isinstance(content, Path):
+            shutil.copyfile(content, partial)
+        else:
+            partial.write_bytes(content)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+        return self.uri(key)
+
+    def get(self, key: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            InputError: there is no such object.
+        """
+        return self.local(key).read_bytes()
+
+    def open(self, key: str) -> IO[bytes]:
+        """A seekable binary file over the object."""
+        return self.local(key).open("rb")
+
+    def exists(self, key: str) -> bool:
+        """Whether `key` is stored."""
+        if not self._s3:
+            return self._path(key).is_file()
+        return any(found == key for found in self.list(key))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys that start with `prefix`, sorted."""
+        if self._s3:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._key(prefix)
+            )
+            strip = len(self._prefix) + 1 if self._prefix else 0
+            for page in pages:
+                yield from (item["Key"][strip:] for item in page.get("Contents", []))
+            return
+        root = self._path("")
+        folder = self._path(prefix)
+        folder = folder if folder.is_dir() else folder.parent
+        names = (str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file())
+        yield from sorted(name for name in names if name.startswith(prefix) and "/." not in f"/{name}")
+
+    def local(self, key: str) -> Path:
+        """A local file with the object's content (on S3: downloaded once into the cache).
+
+        Raises:
+            InputError: there is no such object.
+        """
+        if not self._s3:
+            path = self._path(key)
+            if not path.is_file():
+                raise InputError(f"no object {self.uri(key)}; run the job that makes it")
+            return path
+        cached = settings().home / "cache" / self._bucket / self._key(key)
+        if not cached.is_file():
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            partial = cached.with_name(f".{cached.name}.{uuid.uuid4().hex}")
+            try:
+                self._client.download_file(self._bucket, self._key(key), str(partial))
+            except self._client.exceptions.ClientError as error:
+                raise InputError(f"no object {self.uri(key)} ({error})") from None
+            partial.replace(cached)
+        return cached
+
+    def _path(self, key: str) -> Path:
+        return Path(urlsplit(self._root).path) / key
+
+    def _key(self, key: str) -> str:
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+
+        return cast(Any, boto3.client("s3"))

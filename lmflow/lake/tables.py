@@ -1,0 +1,306 @@
+"""Delta tables with exactly-once commits: files are staged first, then one transaction makes them visible.
+
+Spark (or pyarrow) writes Parquet natively into a fresh folder of the table; the driver commits those files through
+delta-rs under a key. A key is committed once, however often a job is killed and run again. What bites, and is guarded
+here: delta-rs refuses a repeated transaction only on a stale handle, so the check and the commit share one handle; and
+removing a file twice resurrects rows, so every removed path must be live in that handle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction, RemoveAction
+
+from lmflow import __version__
+from lmflow.errors import ServiceError
+from lmflow.lake import faults
+from lmflow.lake.schemas import SCHEMAS
+from lmflow.lake.storage import delta_options, filesystem
+
+#: Old versions stay readable (models pin them), transaction keys outlive any retry.
+_CONFIGURATION: Final = {
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+    "delta.setTransactionRetentionDuration": "interval 730 days",
+    "delta.checkpointInterval": "20",
+}
+_COMMIT_ATTEMPTS: Final = 20
+_LONGEST_STATISTIC: Final = 64  # characters; longer strings may be truncated in a Parquet footer
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a commit did: the table's version with its rows in it, and whether an earlier try had already done it."""
+
+    version: int
+    rows: int
+    already_done: bool
+
+
+@dataclass(frozen=True)
+class _StagedFile:
+    path: str  # relative to the table
+    size: int
+    rows: int
+    statistics: str
+
+
+def transaction_key(job: str, **inputs: object) -> str:
+    """The key of a piece of work: the job and a digest of all that decides its result (options, versions, code).
+
+    A retry has the same key and finds its work done; a run with other inputs has another and does new work.
+    """
+    canonical = json.dumps({"code": __version__, **inputs}, sort_keys=True, default=str, ensure_ascii=False)
+    return f"{job}:{hashlib.sha256(canonical.encode()).hexdigest()[:32]}"
+
+
+class Table:
+    """One table of the lake. Cheap to make; every method looks at the table as it is now, or at `version`."""
+
+    def __init__(self, root: str, name: str) -> None:
+        if name not in SCHEMAS:
+            raise KeyError(f"no table {name!r}; there are {', '.join(SCHEMAS)}")
+        self.name = name
+        self.schema = SCHEMAS[name]
+        self.uri = f"{root}/{name}"
+        self._root = root
+
+    # ------------------------------------------------------------------ read
+
+    def version(self) -> int:
+        """The latest version, -1 when nothing was ever committed."""
+        handle = self._handle()
+        return -1 if handle is None else int(handle.version())
+
+    def read(
+        self, columns: list[str] | None = None, where: pc.Expression | None = None, version: int | None = None
+    ) -> pa.Table:
+        """Rows as an Arrow table; empty (with the right schema) when the table does not exist."""
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        handle = self._handle(version)
+        if handle is None:
+            return schema.empty_table()
+        return handle.to_pyarrow_dataset().to_table(columns=columns, filter=where).cast(schema)
+
+    def batches(self, version: int | None = None) -> set[int]:
+        """Which `batch_id`s the table holds, from file statistics; a compacted file of several batches is read."""
+        found: set[int] = set()
+        for file in self._live_files(self._handle(version)):
+            low, high = file["low"], file["high"]
+            if low is not None and low == high:
+                found.add(low)
+            else:
+                found.update(self._read_file(file["path"], ["batch_id"])["batch_id"].unique().to_pylist())
+        return found
+
+    def file_uris(self, version: int | None = None) -> list[str]:
+        """Absolute URIs of the Parquet files, for engines that read Parquet themselves."""
+        handle = self._handle(version)
+        return [] if handle is None else [f"{self.uri}/{file['path']}" for file in self._live_files(handle)]
+
+    def pin(self, app: str, version: int | None = None) -> int | None:
+        """The number last recorded under `app` by a commit's `pins` (e.g. the version of another table)."""
+        handle = self._handle(version)
+        return None if handle is None else handle.transaction_version(f"pin:{app}")
+
+    # ----------------------------------------------------------------- write
+
+    def stage(self) -> str:
+        """A fresh folder of this table to write Parquet into. Nothing in it is visible before `commit`."""
+        staged = f"{self.uri}/{uuid.uuid4().hex}"
+        system, path = filesystem(staged)
+        system.create_dir(path, recursive=True)
+        return staged
+
+    def append(
+        self,
+        key: str,
+        rows: pa.Table | Iterable[pa.RecordBatch],
+        pins: Mapping[str, int] | None = None,
+        drop: Collection[str] = (),
+    ) -> Commit:
+        """Write `rows` (columns in any order) and commit them under `key`. See `commit`."""
+        done = self.find(key)
+        if done is not None:
+            return done
+        staged = self.stage()
+        system, folder = filesystem(staged)
+        batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        with pq.ParquetWriter(f"{folder}/part-00000.parquet", self.schema, filesystem=system) as writer:
+            for batch in batches:
+                writer.write_batch(batch.select(self.schema.names).cast(self.schema))
+        return self.commit(key, staged, pins=pins, drop=drop)
+
+    def find(self, key: str) -> Commit | None:
+        """The commit once made under `key`, if there was one."""
+        handle = self._handle()
+        version = None if handle is None else handle.transaction_version(key)
+        return None if version is None else Commit(version=version, rows=0, already_done=True)
+
+    def commit(
+        self, key: str, staged: str, pins: Mapping[str, int] | None = None, drop: Collection[str] = ()
+    ) -> Commit:
+        """Make the files of `staged` visible in one transaction, exactly once for `key`.
+
+        Args:
+            key: from `transaction_key`.
+            staged: a folder made by `stage`, with any number of Parquet files in this table's schema.
+            pins: numbers to record with the commit, read back by `pin` (versions of other tables).
+            drop: doc_ids whose existing rows leave the table in the same transaction (copy-on-write).
+
+        Raises:
+            ServiceError: other writers kept winning; nothing was committed.
+        """
+        files = self._staged_files(staged)
+        faults.point(f"{self.name}:before_commit")
+        self._create()
+        for attempt in range(_COMMIT_ATTEMPTS):
+            handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
+            done = handle.transaction_version(key)
+            if done is not None:
+                return Commit(version=done, rows=0, already_done=True)
+            survivors, removed = self._without(handle, frozenset(drop))
+            now = int(time.time() * 1000)
+            actions: list[AddAction | RemoveAction] = [
+                AddAction(file.path, file.size, {}, now, True, file.statistics) for file in [*files, *survivors]
+            ]
+            actions += [RemoveAction(path, True, now, size, {}) for path, size in removed]
+            version = int(handle.version()) + 1
+            transactions = [Transaction(key, version, now)]
+            transactions += [Transaction(f"pin:{app}", number) for app, number in (pins or {}).items()]
+            try:
+                handle.create_write_transaction(
+                    actions,
+                    "append",
+                    DeltaSchema.from_arrow(self.schema),
+                    commit_properties=CommitProperties(
+                        custom_metadata={"lmflow.key": key}, max_commit_retries=0, app_transactions=transactions
+                    ),
+                )
+            except CommitFailedError:
+                time.sleep(min(0.05 * 2**attempt, 2.0))
+                continue
+            faults.point(f"{self.name}:after_commit")
+            return Commit(version=version, rows=sum(file.rows for file in files), already_done=False)
+        raise ServiceError(f"table {self.name} at {self.uri}: other writers kept winning; run the job again")
+
+    # -------------------------------------------------------------- plumbing
+
+    def _handle(self, version: int | None = None) -> DeltaTable | None:
+        options = delta_options(self._root)
+        if version == -1 or not DeltaTable.is_deltatable(self.uri, storage_options=options):
+            return None
+        return DeltaTable(self.uri, version=version, storage_options=options)
+
+    def _create(self) -> None:
+        system, path = filesystem(self.uri)
+        system.create_dir(path, recursive=True)
+        DeltaTable.create(
+            self.uri,
+            DeltaSchema.from_arrow(self.schema),
+            mode="ignore",
+            configuration=dict(_CONFIGURATION),
+            storage_options=delta_options(self._root),
+        )
+
+    def _live_files(self, handle: DeltaTable | None) -> list[dict[str, Any]]:
+        if handle is None:
+            return []
+        actions = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+        return [
+            {
+                "path": row["path"],
+                "size": row["size_bytes"],
+                "low": row.get("min.batch_id"),
+                "high": row.get("max.batch_id"),
+            }
+            for row in actions
+        ]
+
+    def _read_file(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        system, root = filesystem(self.uri)
+        return pq.read_table(f"{root}/{path}", columns=columns, filesystem=system, partitioning=None)
+
+    def _without(self, handle: DeltaTable, drop: frozenset[str]) -> tuple[list[_StagedFile], list[tuple[str, int]]]:
+        """Rewrite the live files that hold a doomed doc_id: what to add in their place, and what to remove."""
+        if not drop:
+            return [], []
+        doomed = pa.array(sorted(drop), pa.string())
+        survivors: list[_StagedFile] = []
+        removed: list[tuple[str, int]] = []
+        for file in self._live_files(handle):
+            hit = pc.is_in(self._read_file(file["path"], ["doc_id"])["doc_id"], value_set=doomed)
+            if not pc.any(hit).as_py():
+                continue
+            removed.append((file["path"], file["size"]))
+            kept = self._read_file(file["path"]).filter(pc.invert(hit))
+            if kept.num_rows:
+                staged = self.stage()
+                system, folder = filesystem(staged)
+                pq.write_table(
+                    kept.select(self.schema.names).cast(self.schema), f"{folder}/part-00000.parquet", filesystem=system
+                )
+                survivors += self._staged_files(staged)
+        return survivors, removed
+
+    def _staged_files(self, staged: str) -> list[_StagedFile]:
+        """The Parquet files of a staged folder that hold rows, with the statistics of their footers."""
+        system, folder = filesystem(staged)
+        prefix = staged.removeprefix(self.uri + "/")
+        found = []
+        for info in system.get_file_info(pafs.FileSelector(folder)):
+            if not info.base_name.endswith(".parquet"):
+                continue
+            footer = pq.read_metadata(info.path, filesystem=system)
+            if footer.num_rows:
+                name = f"{prefix}/{info.base_name}"
+                found.append(_StagedFile(name, info.size, footer.num_rows, _statistics(footer)))
+        return sorted(found, key=lambda file: file.path)
+
+
+def _statistics(footer: pq.FileMetaData) -> str:
+    """Delta's file statistics as JSON: row count, min and max of integer and short string columns."""
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    unknown: set[str] = set()
+    for group in range(footer.num_row_groups):
+        for index in range(footer.num_columns):
+            column = footer.row_group(group).column(index)
+            name, stats = column.path_in_schema, column.statistics
+            if "." in name or name in unknown:
+                continue
+            if stats is None or not stats.has_min_max or not _is_exact(stats.min) or not _is_exact(stats.max):
+                unknown.add(name)
+                continue
+            low[name] = min(low.get(name, stats.min), stats.min)
+            high[name] = max(high.get(name, stats.max), stats.max)
+    return json.dumps(
+        {
+            "numRecords": footer.num_rows,
+            "minValues": {name: value for name, value in low.items() if name not in unknown},
+            "maxValues": {name: value for name, value in high.items() if name not in unknown},
+            "nullCount": {},
+        },
+        ensure_ascii=False,
+    )
+
+
+def _is_exact(value: object) -> bool:
+    """Whether a footer's value can be trusted and stored: integers, and strings too short to have been truncated."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST_STATISTIC)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import time
 import types
@@ -190,13 +189,3 @@ def _shape(annotation: Any) -> tuple[Any, tuple[Any, ...], bool]:
     if origin is Literal:
         return str, args, False
     return annotation, (), False
-
-
-def airflow_tags() -> dict[str, str]:
-    """Which DAG run asked for this job, as MLflow tags; empty in a shell."""
-    names = {
-        "LMFLOW_DAG_ID": "airflow.dag_id",
-        "LMFLOW_DAG_RUN_ID": "airflow.run_id",
-        "LMFLOW_DAG_RUN_URL": "airflow.url",
-    }
-    return {tag: os.environ[name] for name, tag in names.items() if os.environ.get(name)}

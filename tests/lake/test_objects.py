@@ -1,0 +1,43 @@
+"""Raw objects are whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lmflow.errors import InputError, ServiceError
+from lmflow.lake import Lake
+from lmflow.lake.lock import exclusive
+
+
+def test_an_object_comes_back_as_it_was_put(tmp_path: Path) -> None:
+    objects = Lake(f"file://{tmp_path}/lake").objects
+    source = tmp_path / "dump.bz2"
+    source.write_bytes(b"two")
+    assert objects.put("raw/a/one", b"one").endswith("/objects/raw/a/one")
+    objects.put("raw/a/two", source)
+    objects.put("raw/b", "三".encode())
+    assert (objects.get("raw/a/one"), objects.get("raw/b").decode()) == (b"one", "三")
+    assert list(objects.list("raw/a/")) == ["raw/a/one", "raw/a/two"]
+    assert list(objects.list("raw")) == ["raw/a/one", "raw/a/two", "raw/b"]
+    assert (objects.exists("raw/a/one"), objects.exists("raw/c")) == (True, False)
+    with objects.open("raw/a/two") as file:
+        file.seek(1)
+        assert file.read() == b"wo"
+
+
+def test_a_missing_object_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no object file://.*/raw/nothing"):
+        Lake(f"file://{tmp_path}/lake").objects.get("raw/nothing")
+
+
+def test_a_held_lock_is_reported_and_a_freed_one_is_taken() -> None:
+    with (
+        exclusive("ingest:news"),
+        pytest.raises(ServiceError, match="ingest:news is already running"),
+        exclusive("ingest:news", timeout_s=0.3),
+    ):
+        pass
+    with exclusive("ingest:news"):
+        pass

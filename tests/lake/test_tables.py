@@ -1,0 +1,130 @@
+"""A table shows each piece of work once, whatever is killed, raced or run again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from lmflow.lake import Lake, Table, transaction_key
+from lmflow.lake.schemas import SCHEMAS
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Lake(f"file://{tmp_path}/lake").table("tombstones")
+
+
+def rows(batch: int, ids: list[str]) -> pa.Table:
+    columns = {
+        name: pa.nulls(len(ids), kind.type)
+        for name, kind in zip(SCHEMAS["tombstones"].names, SCHEMAS["tombstones"], strict=True)
+    }
+    columns |= {"batch_id": pa.array([batch] * len(ids), pa.int64()), "doc_id": pa.array(ids, pa.string())}
+    return pa.table(columns)
+
+
+def ids(table: Table, version: int | None = None) -> list[str]:
+    return sorted(table.read(["doc_id"], version=version)["doc_id"].to_pylist())
+
+
+def test_a_table_nobody_wrote_reads_as_empty(table: Table) -> None:
+    assert table.version() == -1
+    assert table.read().schema == SCHEMAS["tombstones"]
+    assert (table.read().num_rows, table.batches(), table.file_uris(), table.pin("x")) == (0, set(), [], None)
+
+
+def test_the_same_key_commits_once_even_from_fresh_handles(table: Table) -> None:
+    key = transaction_key("job", documents=3)
+    first = table.append(key, rows(1, ["a", "b"]))
+    again = Table(table.uri.rsplit("/", 1)[0], "tombstones").append(key, rows(1, ["a", "b"]))
+    assert (first.already_done, again.already_done, again.version) == (False, True, first.version)
+    assert ids(table) == ["a", "b"]
+
+
+def test_other_inputs_make_another_key() -> None:
+    assert transaction_key("job", documents=3) != transaction_key("job", documents=4)
+    assert transaction_key("job", a=1, b=2) == transaction_key("job", b=2, a=1)
+
+
+def test_staged_files_are_invisible_until_committed(table: Table) -> None:
+    table.append("k1", rows(1, ["a"]))
+    staged = table.stage()
+
+    pq.write_table(rows(2, ["b"]), staged.removeprefix("file://") + "/part-0.parquet")
+    assert ids(table) == ["a"]
+    table.commit("k2", staged)
+    assert ids(table) == ["a", "b"]
+
+
+def test_racing_writers_each_commit_once(table: Table) -> None:
+    def write(number: int) -> None:
+        table.append(f"key{number % 4}", rows(number % 4, [f"d{number % 4}"]))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ids(table) == ["d0", "d1", "d2", "d3"]
+    assert table.batches() == {0, 1, 2, 3}
+
+
+def test_dropping_documents_leaves_their_neighbours_and_the_old_version(table: Table) -> None:
+    before = table.append("k1", rows(1, ["a", "b", "c"]))
+    table.append("k2", rows(2, ["b"]), drop=["b", "never-there"])
+    assert ids(table) == ["a", "b", "c"]
+    assert table.read(where=pc.field("batch_id") == 2)["doc_id"].to_pylist() == ["b"]
+    assert ids(table, before.version) == ["a", "b", "c"]
+
+
+def test_pins_record_the_versions_a_commit_was_made_from(table: Table) -> None:
+    first = table.append("k1", rows(1, ["a"]), pins={"documents": 7})
+    table.append("k2", rows(2, ["b"]), pins={"documents": 9})
+    assert (table.pin("documents"), table.pin("documents", first.version), table.pin("other")) == (9, 7, None)
+
+
+@pytest.mark.parametrize("moment", ["tombstones:before_commit", "tombstones:after_commit"])
+def test_a_commit_killed_at_either_side_and_run_again_has_every_row_once(
+    table: Table, moment: str, tmp_path: Path
+) -> None:
+    script = (
+        "from tests.lake.test_tables import *\n"
+        f"Lake('file://{tmp_path}/lake').table('tombstones').append('key', rows(1, ['a', 'b']))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], env={**os.environ, "LMFLOW_FAULT": moment}, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert ids(table) == ([] if "before" in moment else ["a", "b"])
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    assert ids(table) == ["a", "b"]
+
+
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 5), st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef"))), max_size=6
+    )
+)
+def test_any_history_of_appends_and_drops_equals_a_dictionary(
+    steps: list[tuple[int, set[str], set[str]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    table = Lake(f"file://{tmp_path_factory.mktemp('lake')}").table("tombstones")
+    done: set[int] = set()
+    expected: list[str] = []
+    for key, added, dropped in steps:
+        table.append(f"k{key}", rows(key, sorted(added)), drop=dropped)
+        if key not in done:
+            expected = [doc for doc in expected if doc not in dropped] + sorted(added)
+            done.add(key)
+    assert ids(table) == sorted(expected)

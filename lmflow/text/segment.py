@@ -1,0 +1,43 @@
+"""Words of a text: runs of letters and digits in scripts with spaces, jieba's words in Chinese.
+
+One segmentation serves cleaning and embeddings, so that a count of words means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import rjieba
+
+from lmflow.text.scripts import HAS_UNSPACED, UNSPACED
+
+#: Written in Han characters and segmented with jieba's dictionary (yue: Cantonese, wuu: Shanghainese).
+CHINESE: Final = frozenset({"zh", "yue", "wuu"})
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WORD_OR_CHARACTER: Final = re.compile(rf"(?=[^\W_])[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+(?:['’][^\W_]+)*")
+_HAS_WORD: Final = re.compile(r"[^\W_]")
+
+
+def words(text: str, lang: str) -> list[str]:
+    """The words of a text in order, case kept, punctuation and symbols left out.
+
+    Args:
+        text: any string; lone surrogates are no letters and vanish.
+        lang: ISO 639 code. Chinese is segmented by jieba (Rust: rjieba, with its hidden Markov model for unknown
+            words); in other languages a word is a run of letters and digits, inner apostrophes included, and each
+            character of a script without spaces (Han, kana, Thai, …) stands alone.
+    """
+    if lang in CHINESE:
+        return [token for token in _cut(text) if token.isalnum() or _HAS_WORD.search(token)]
+    if HAS_UNSPACED.search(text):
+        return _WORD_OR_CHARACTER.findall(text)
+    return _WORD.findall(text)
+
+
+def _cut(text: str) -> list[str]:
+    try:
+        return rjieba.cut(text)
+    except UnicodeEncodeError:  # a lone surrogate cannot cross into Rust
+        return rjieba.cut(text.encode("utf-8", "replace").decode("utf-8"))

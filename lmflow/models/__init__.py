@@ -1,0 +1,1 @@
+"""Language models behind one contract. They know neither Airflow nor MLflow nor Spark."""

@@ -79,10 +79,10 @@ class KneserNey:
         if stream.max() >= vocabulary or stream.min() < 0:
             raise ValueError(f"a token lies outside the vocabulary of {vocabulary}")
         keys, index, counts = _count(stream, position, vocabulary, order)
-        adjusted = _adjust(index, position, counts, order)
+        adjusted = _adjust(index, position, counts)
         levels: list[_Level] = []
         gamma0 = 1.0
-        for k in range(order):
+        for k in range(len(keys)):
             parents = keys[k] // vocabulary if k else np.zeros(len(keys[k]), np.int64)
             n_parents = len(keys[k - 1]) if k else 1
             alpha, gamma = _discount(adjusted[k], parents, n_parents)
@@ -177,19 +177,17 @@ class KneserNey:
         arrays: dict[str, NDArray[np.generic]] = {}
         for k, level in enumerate(self._levels):
             arrays |= {f"keys{k}": level.keys, f"alpha{k}": level.alpha, f"gamma{k}": level.gamma}
-        np.savez_compressed(
-            folder / "ngram.npz", vocabulary=self.vocabulary, order=self.order, uniform_gamma=self._gamma0, **arrays
-        )
+        arrays["shape"] = np.array([self.vocabulary, self.order])
+        arrays["uniform_gamma"] = np.array(self._gamma0)
+        np.savez_compressed(folder / "ngram.npz", allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         with np.load(folder / "ngram.npz", allow_pickle=False) as arrays:
-            levels = [
-                _Level(arrays[f"keys{k}"], arrays[f"alpha{k}"], arrays[f"gamma{k}"])
-                for k in range(int(arrays["order"]))
-            ]
-            return cls(int(arrays["vocabulary"]), levels, float(arrays["uniform_gamma"]))
+            vocabulary, order = arrays["shape"].tolist()
+            levels = [_Level(arrays[f"keys{k}"], arrays[f"alpha{k}"], arrays[f"gamma{k}"]) for k in range(order)]
+            return cls(vocabulary, levels, float(arrays["uniform_gamma"]))
 
 
 def _stream(documents: Sequence[Tokens]) -> tuple[Ints, Ints]:
@@ -207,6 +205,8 @@ def _count(stream: Ints, position: Ints, vocabulary: int, order: int) -> tuple[l
     counts = [np.bincount(stream[position > 0], minlength=vocabulary)]
     for k in range(1, order):
         place = np.flatnonzero(position >= k)
+        if not len(place):
+            break  # no document is that long
         unique, inverse, count = np.unique(
             index[k - 1][place - 1] * vocabulary + stream[place], return_inverse=True, return_counts=True
         )
@@ -218,10 +218,10 @@ def _count(stream: Ints, position: Ints, vocabulary: int, order: int) -> tuple[l
     return keys, index, counts
 
 
-def _adjust(index: list[Ints], position: Ints, counts: list[Ints], order: int) -> list[Ints]:
+def _adjust(index: list[Ints], position: Ints, counts: list[Ints]) -> list[Ints]:
     """Below the highest order: distinct left neighbours, or occurrences where an n-gram starts a document."""
     adjusted = list(counts)
-    for k in range(order - 1):
+    for k in range(len(counts) - 1):
         longer = index[k + 1]
         place = np.flatnonzero(longer >= 0)
         _, first = np.unique(longer[place], return_index=True)

@@ -1,0 +1,162 @@
+"""Token shards: the documents of one language, tokenised once, memory-mapped, with a manifest that names every byte.
+
+A dataset is a folder: `tokenizer.json`, and for each split `<split>.tokens.npy` (all documents, each followed by
+END_OF_DOCUMENT), `<split>.ends.npy` (where each ends), `<split>.bytes.npy` (UTF-8 bytes of each document's text) and
+`<split>.documents.txt` (their ids). `manifest.json` holds their digests and is written last; its own digest names the
+dataset, so the same documents and tokenizer always give the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmflow.dataset.tokenizer import ByteLevelTokenizer
+from lmflow.errors import InputError
+
+SPLITS: Final = ("train", "valid", "test")
+_MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document on its way into a shard."""
+
+    doc_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The documents of one split.
+
+    Attributes:
+        tokens: all documents, each followed by END_OF_DOCUMENT; memory-mapped. Shape [tokens].
+        ends: index after each document's END_OF_DOCUMENT. Shape [documents].
+        n_bytes: UTF-8 bytes of each document's text. Shape [documents].
+        doc_ids: their ids.
+    """
+
+    tokens: NDArray[np.integer]
+    ends: NDArray[np.int64]
+    n_bytes: NDArray[np.int64]
+    doc_ids: tuple[str, ...]
+
+    def documents(self) -> list[NDArray[np.integer]]:
+        """Token ids of each document, without END_OF_DOCUMENT."""
+        starts = np.concatenate([[0], self.ends[:-1]])
+        return [self.tokens[start : end - 1] for start, end in zip(starts, self.ends, strict=True)]
+
+
+def write(folder: Path, splits: Mapping[str, Sequence[Document]], vocabulary: int, lineage: Mapping[str, Any]) -> str:
+    """Fit a tokenizer on the training split, write all shards, and return the dataset's digest.
+
+    Args:
+        folder: an empty folder.
+        splits: documents of `train`, `valid` and `test`. Order does not matter: documents are put in the order of a
+            hash of their id, so that the sources are mixed and the digest depends only on what is in it.
+        vocabulary: most tokens the tokenizer may have.
+        lineage: what the documents came from (table versions, options), kept in the manifest.
+
+    Raises:
+        InputError: a split is empty.
+    """
+    ordered = {name: sorted(splits[name], key=_place) for name in SPLITS}
+    for name, documents in ordered.items():
+        if not documents:
+            raise InputError(f"the {name} split is empty: ingest more documents, or build the corpus first")
+    tokenizer = ByteLevelTokenizer.fit((document.text for document in ordered["train"]), vocabulary)
+    tokenizer.save(folder)
+    kind = np.uint16 if tokenizer.size <= np.iinfo(np.uint16).max else np.uint32
+    for name, documents in ordered.items():
+        texts = [document.text for document in documents]
+        end = np.zeros(1, kind)
+        encoded = tokenizer.encode(texts)
+        tokens = np.concatenate([part for ids in encoded for part in (ids.astype(kind), end)])
+        np.save(folder / f"{name}.tokens.npy", tokens)
+        np.save(folder / f"{name}.ends.npy", np.cumsum([len(ids) + 1 for ids in encoded], dtype=np.int64))
+        np.save(folder / f"{name}.bytes.npy", np.array([len(text.encode()) for text in texts], np.int64))
+        ids = "".join(f"{document.doc_id}\n" for document in documents)
+        (folder / f"{name}.documents.txt").write_text(ids, encoding="utf-8")
+    files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+    counts = {
+        name: {"documents": len(documents), "bytes": sum(len(document.text.encode()) for document in documents)}
+        for name, documents in ordered.items()
+    }
+    for name in SPLITS:
+        counts[name]["tokens"] = len(np.load(folder / f"{name}.tokens.npy", mmap_mode="r"))
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    manifest = {
+        "digest": digest,
+        "tokenizer_digest": tokenizer.digest,
+        "vocabulary": tokenizer.size,
+        "files": files,
+        "splits": counts,
+        "held_out_digest": _held_out_digest(ordered["test"]),
+        "lineage": dict(lineage),
+    }
+    (folder / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+    return digest
+
+
+class Dataset:
+    """A dataset folder that `write` made."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a dataset.
+
+        Raises:
+            InputError: the folder has no manifest, or a file differs from its digest.
+        """
+        self.folder = folder
+        path = folder / _MANIFEST
+        if not path.is_file():
+            raise InputError(f"{folder} holds no dataset (no {_MANIFEST}); run build_dataset")
+        self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for name, digest in self.manifest["files"].items():
+            if _digest(folder / name) != digest:
+                raise InputError(f"{folder / name} is damaged: its digest is not {digest}; run build_dataset again")
+
+    @property
+    def digest(self) -> str:
+        """What names this dataset."""
+        return cast(str, self.manifest["digest"])
+
+    @cached_property
+    def tokenizer(self) -> ByteLevelTokenizer:
+        """The tokenizer the shards were made with."""
+        return ByteLevelTokenizer.load(self.folder)
+
+    def split(self, name: str) -> Split:
+        """The documents of `train`, `valid` or `test`."""
+        return Split(
+            tokens=np.load(self.folder / f"{name}.tokens.npy", mmap_mode="r"),
+            ends=np.load(self.folder / f"{name}.ends.npy"),
+            n_bytes=np.load(self.folder / f"{name}.bytes.npy"),
+            doc_ids=tuple((self.folder / f"{name}.documents.txt").read_text(encoding="utf-8").splitlines()),
+        )
+
+
+def _place(document: Document) -> bytes:
+    return hashlib.sha256(document.doc_id.encode()).digest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _held_out_digest(documents: Sequence[Document]) -> str:
+    """What names the held-out texts, whatever the tokenizer: scores are comparable only where this is equal."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(json.dumps([document.doc_id, document.text], ensure_ascii=False).encode())
+    return digest.hexdigest()

@@ -1,0 +1,40 @@
+"""No byte is ever lost between text and tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmflow.dataset.tokenizer import ByteLevelTokenizer
+
+TEXTS = ["The cat sat on the mat. " * 20, "数学是研究数量、结构以及空间等概念的学科。" * 20]
+TOKENIZER = ByteLevelTokenizer.fit(TEXTS, 400)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_comes_back_as_it_was(text: str) -> None:
+    ids = TOKENIZER.encode([text])[0]
+    assert TOKENIZER.decode(ids) == text
+    assert 0 not in ids
+
+
+def test_text_that_spells_the_end_token_stays_text() -> None:
+    ids = TOKENIZER.encode(["a<|end|>b"])[0]
+    assert 0 not in ids
+    assert TOKENIZER.decode(ids) == "a<|end|>b"
+
+
+def test_fitting_again_gives_the_same_tokenizer_and_a_saved_one_keeps_its_digest(tmp_path: Path) -> None:
+    TOKENIZER.save(tmp_path)
+    again = ByteLevelTokenizer.load(tmp_path)
+    assert ByteLevelTokenizer.fit(TEXTS, 400).digest == TOKENIZER.digest == again.digest
+    assert again.encode(["猫 cat<|end|>"])[0].tolist() == TOKENIZER.encode(["猫 cat<|end|>"])[0].tolist()
+
+
+def test_a_vocabulary_too_small_for_the_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 257"):
+        ByteLevelTokenizer.fit(TEXTS, 256)

@@ -29,10 +29,10 @@ _INVISIBLE: Final = re.compile("[\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206
 _JOINER: Final = re.compile(
     "(?<![\u0600-\u08ff\u0900-\u0dff\u1780-\u17ff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]"
 )
-_SPACE: Final = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]|  +")
-_SPACE_RUN: Final = re.compile("[ \t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-_LINE_MARGIN: Final = re.compile(" +\n| *\n +|\n{3,}")
-_MARGIN_RUN: Final = re.compile(" *\n *")
+_OTHER_SPACES: Final = "\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_OTHER_SPACE: Final = re.compile(f"[{_OTHER_SPACES}]")
+_SPACES: Final = re.compile(f"[ {_OTHER_SPACES}]{{2,}}|[{_OTHER_SPACES}]")
+_MARGIN: Final = re.compile(" +\n *|\n +")
 _BLANK_LINES: Final = re.compile("\n{3,}")
 _EXOTIC: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff-\uffff]"
@@ -75,12 +75,13 @@ def normalise(text: str) -> Normalised:
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
         changes["nfc"] = 1
-    if _SPACE.search(text):
-        changes["spaces"] += len(_SPACE.findall(text))
-        text = _SPACE_RUN.sub(" ", text)
-    if _LINE_MARGIN.search(text):
-        changes["spaces"] += len(_LINE_MARGIN.findall(text))
-        text = _BLANK_LINES.sub("\n\n", _MARGIN_RUN.sub("\n", text))
+    if "  " in text or _OTHER_SPACE.search(text):
+        text, changes["spaces"] = _SPACES.subn(" ", text)
+    if " \n" in text or "\n " in text:
+        text, margins = _MARGIN.subn("\n", text)
+        changes["spaces"] += margins
+    if "\n\n\n" in text:
+        text, changes["blank_lines"] = _BLANK_LINES.subn("\n\n", text)
     return Normalised(text.strip(), {kind: number for kind, number in changes.items() if number})
 
 

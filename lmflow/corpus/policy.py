@@ -1,0 +1,213 @@
+"""Thresholds on signals, as data: one YAML file a language, validated, with a digest that every verdict carries.
+
+A policy only compares numbers that `signals.measure` has taken, so that a changed threshold needs no text to be read
+again. `decide` lists all rules a document fails, never just the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lmflow.corpus.language import Detected
+from lmflow.corpus.signals import SIGNALS, Traits
+from lmflow.errors import InputError
+
+BUILT_IN: Final = Path(__file__).parent / "policies"
+#: The kinds of sources a policy may treat in their own way (the column `source` of the table documents).
+SOURCES: Final = ("wikipedia", "news", "social", "file")
+#: The rule that a document breaks when it is in none of the configured languages.
+LANGUAGE_RULE: Final = "language"
+
+
+class Failure(NamedTuple):
+    """A rule that a document broke: the value it had, and the threshold it had to keep."""
+
+    rule: str
+    value: float
+    threshold: float
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Bound(_Model):
+    """One side of what is allowed."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Bound:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give at_least or at_most, one of the two")
+        return self
+
+
+class Rule(Bound):
+    """A bound on one signal."""
+
+    signal: str
+
+    @model_validator(mode="after")
+    def _known_signal(self) -> Rule:
+        if self.signal not in SIGNALS:
+            raise ValueError(f"no signal {self.signal!r}; there are {', '.join(SIGNALS)}")
+        return self
+
+    def check(self, name: str, value: float) -> Failure | None:
+        """The failure, if `value` is out of bounds."""
+        if self.at_least is not None:
+            return Failure(name, value, self.at_least) if value < self.at_least else None
+        assert self.at_most is not None  # noqa: S101 - the validator has seen to it
+        return Failure(name, value, self.at_most) if value > self.at_most else None
+
+
+class Policy(_Model):
+    """What is asked of documents in one language.
+
+    Attributes:
+        language: ISO 639 code, or `default` for languages without a file of their own.
+        stop_words: function words that running text of the language cannot do without.
+        terminal_punctuation: characters that end a sentence.
+        short_line_chars: a line of at most so many characters is short.
+        rules: by name, what is asked of every document.
+        sources: for a kind of source, other bounds for some rules; null switches a rule off.
+    """
+
+    language: str
+    stop_words: tuple[str, ...] = ()
+    terminal_punctuation: str
+    short_line_chars: int = Field(30, ge=1)
+    rules: dict[str, Rule]
+    sources: dict[str, dict[str, Bound | None]] = {}
+
+    @model_validator(mode="after")
+    def _overrides_name_rules(self) -> Policy:
+        for source, overrides in self.sources.items():
+            if source not in SOURCES:
+                raise ValueError(f"no kind of source {source!r}; there are {', '.join(SOURCES)}")
+            unknown = overrides.keys() - self.rules.keys()
+            if unknown:
+                raise ValueError(f"sources.{source} changes rules that do not exist: {', '.join(sorted(unknown))}")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """What identifies this policy: 16 hex digits of SHA-256 over all of its content."""
+        return _digest(self.model_dump(mode="json"))
+
+    @cached_property
+    def _rules_by_source(self) -> dict[str, dict[str, Rule]]:
+        by_source = {}
+        for source in SOURCES:
+            rules = dict(self.rules)
+            for name, bound in self.sources.get(source, {}).items():
+                if bound is None:
+                    del rules[name]
+                else:
+                    rules[name] = Rule(signal=rules[name].signal, **bound.model_dump())
+            by_source[source] = rules
+        return by_source
+
+    def rules_for(self, source: str) -> Mapping[str, Rule]:
+        """The rules with the overrides of a kind of source; the plain rules for an unknown kind."""
+        return self._rules_by_source.get(source, self.rules)
+
+
+class Policies:
+    """The policies of all languages, with the languages that are wanted.
+
+    Args:
+        languages: ISO 639 codes; documents in others break the rule `language`.
+        by_language: policies by language code; must hold `default`.
+    """
+
+    def __init__(self, languages: Sequence[str], by_language: Mapping[str, Policy]) -> None:
+        self.languages = tuple(dict.fromkeys(languages))
+        self._by_language = dict(by_language)
+        self._traits: dict[str, Traits] = {}
+
+    def of(self, lang: str) -> Policy:
+        """The policy of a language; `default` where it has none of its own."""
+        return self._by_language.get(lang) or self._by_language["default"]
+
+    def traits(self, lang: str) -> Traits:
+        """What measuring needs to know of a language."""
+        if lang not in self._traits:
+            policy = self.of(lang)
+            self._traits[lang] = Traits(
+                lang, frozenset(policy.stop_words), policy.terminal_punctuation, policy.short_line_chars
+            )
+        return self._traits[lang]
+
+    @property
+    def digest(self) -> str:
+        """What identifies the wanted languages and every policy together."""
+        return _digest(
+            {
+                "languages": sorted(self.languages),
+                "policies": {lang: policy.digest for lang, policy in sorted(self._by_language.items())},
+            }
+        )
+
+
+def decide(detected: Detected, signals: Mapping[str, float], source: str, policies: Policies) -> list[Failure]:
+    """All rules that a document breaks, in the order of the policy file; none means that it is kept.
+
+    A language that is not wanted breaks the rule `language` (value 0: none of the wanted ones, threshold 1: one of
+    them); the other rules are those of the document's own language.
+    """
+    failures = []
+    if detected.lang not in policies.languages:
+        failures.append(Failure(LANGUAGE_RULE, 0.0, 1.0))
+    for name, rule in policies.of(detected.lang).rules_for(source).items():
+        failure = rule.check(name, signals[rule.signal])
+        if failure:
+            failures.append(failure)
+    return failures
+
+
+def load(languages: Sequence[str], folder: Path | None = None) -> Policies:
+    """The built-in policies, with those of `folder` in place of the built-in ones of the same name.
+
+    Raises:
+        InputError: no languages, no such folder, or a file that does not say what a policy must; names file and key.
+    """
+    if not languages:
+        raise InputError("no language is wanted; name at least one, e.g. --languages en zh")
+    files = {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
+    if folder is not None:
+        own = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+        if not own:
+            raise InputError(f"no policy (*.yaml) in {folder}; copy one from {BUILT_IN} and change it")
+        files |= own
+    return Policies(languages, {name: _read(path) for name, path in files.items()})
+
+
+def _read(path: Path) -> Policy:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        policy = Policy.model_validate(content)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"policy {path}: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "file"
+        raise InputError(f"policy {path}: {key}: {str(first['msg']).removeprefix('Value error, ')}") from None
+    if policy.language != path.stem:
+        raise InputError(f"policy {path}: language: says {policy.language!r}, but the file is {path.stem}.yaml")
+    return policy
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,102 @@
+"""Private data is found in both languages, and what only looks like it is left alone."""
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmflow.corpus.pii import redact
+
+POSITIVE = [
+    ("email", "Write to jane.doe+news@mail.example.co.uk."),
+    ("email", "邮箱zhangsan_88@163.com，谢谢"),
+    ("email", "<1993Apr05.174537@watson.ibm.com>"),
+    ("phone", "Call +1 (212) 555-0187 now"),
+    ("phone", "call 212-555-0187, ask for Ann"),
+    ("phone", "tel. (415) 555-2671"),
+    ("phone", "UK: 0044 20 7946 0958"),
+    ("phone", "+44 20 7946 0958 works too"),
+    ("phone", "手机13812345678，微信同号"),
+    ("phone", "电话：138-1234-5678"),
+    ("phone", "１３９１２３４５６７８"),
+    ("phone", "+86 138 1234 5678"),
+    ("phone", "办公室010-62345678转8"),
+    ("phone", "(0571)87654321"),
+    ("ip", "served from 8.8.8.8 today"),
+    ("ip", "服务器114.114.114.114是DNS"),
+    ("id_number", "身份证11010519491231002X。"),
+    ("id_number", "号码440308199901010012"),
+    ("bank_card", "card 4111 1111 1111 1111 expires"),
+    ("bank_card", "卡号6222021234567890128"),
+    ("bank_card", "5555-5555-5555-4444"),
+    ("bank_card", "amex 378282246310005"),
+    ("iban", "IBAN DE89 3704 0044 0532 0130 00 AND more"),
+    ("iban", "pay GB29NWBK60161331926819"),
+    ("iban", "BE68 5390 0754 7034 THIS week"),
+]
+
+NEGATIVE = [
+    "version 1.2.3.4 and v2.0.0.1",
+    "localhost is 127.0.0.1, the router 192.168.1.1, the mask 255.255.255.0",
+    "Windows 10.0.19041.1 build",
+    "ISBN 978-7-302-51234-5 and 9787302512345",
+    "ISBN 0-13-110362-8, ISSN 1234-5679",
+    "on 2026-11-23 at 10:30:00, i.e. 20261123103000",
+    "UTC +8 2026-11-23",
+    "sha 13812345678abcdef and deadbeef13812345678",
+    "pi is 3.13812345678 and 0.4111111111111111",
+    "GDP rose to 13,812,345,678 yuan",
+    "more than +20 000 000 views, +150 000 a day",
+    "order 138123456789 shipped",
+    "4111 1111 1111 1112 fails Luhn",
+    "11010519491231002 has no check digit, 110105194912310021 a wrong one",
+    "990308199901010012 is no region, 440308199913010017 no month",
+    "DE88 3704 0044 0532 0130 00 fails mod 97",
+    "section 8.8.8.8 of the standard",
+    "1949年10月1日，1998年12月31日",
+    "上证指数１１９４·１０１２００·９５",
+    "call at 5 @ noon; a@b is no address",
+    "the years 1914-1918 and 1939-1945, pages 212-555",
+    "000000000000, 11111111111, 0000 0000 0000 0000",
+    "10.1000/182 and 10.1038/nature12373 are DOIs",
+    "https://example.org/2024/11/23/13812345678.html",
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), POSITIVE)
+def test_private_data_is_replaced_and_counted(kind: str, text: str) -> None:
+    result = redact(text)
+    assert result.counts == {kind: 1}
+    assert f"<{kind.upper()}>" in result.text
+
+
+@pytest.mark.parametrize("text", NEGATIVE)
+def test_what_only_looks_private_is_left_alone(text: str) -> None:
+    assert redact(text).text == text
+    assert not redact(text).counts
+
+
+def test_handles_are_private_in_social_text_only() -> None:
+    post = "thanks @jane_doe and @bob@mastodon.social, see @小明 too"
+    assert redact(post, "social").text == "thanks <USER> and <USER>, see <USER> too"
+    assert redact("the @property decorator", "wikipedia").counts == {}
+
+
+def test_everything_in_one_text_is_found_and_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    result = redact("a@b.org 13812345678 8.8.4.4 13912345678 4111111111111111")
+    assert result.text == "<EMAIL> <PHONE> <IP> <PHONE> <BANK_CARD>"
+    assert result.counts == {"email": 1, "phone": 2, "ip": 1, "bank_card": 1}
+    assert not caplog.records
+
+
+@given(st.text(st.sampled_from("0123456789 -.+()@aXDE１８８：,\n"), max_size=80))
+def test_redaction_settles(text: str) -> None:
+    once = redact(text, "social").text
+    assert redact(once, "social").text.count("<") >= once.count("<")
+
+
+def test_a_long_line_of_digits_takes_linear_time() -> None:
+    assert redact("1 " * 200_000).counts == {}
+    assert redact("a." * 200_000 + "@").counts == {}

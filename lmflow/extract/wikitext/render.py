@@ -1,0 +1,208 @@
+"""Second sweep over wikitext: links, value templates, language variants and inline tags become the words they show.
+
+The input comes from `prune`, so braces are balanced; links may not be. Frames on a stack collect the arguments of what
+is open; what is never closed gives its text back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from lmflow.extract.wikitext.namespaces import is_hidden
+from lmflow.extract.wikitext.templates import arguments, renderer
+
+_TOKEN: Final = re.compile(
+    r"\[\[([^\[\]{}|<>\n]*)(?:\|([^\[\]{}|<\n]*))?\]\]"
+    r"|\[\["
+    r"|\]\]"
+    r"|\{\{\s*([^|{}<>\[\]\n:]*:?)"
+    r"|\}\}"
+    r"|\|"
+    r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*"
+    r"|\]"
+    r"|''+"
+    r"|<sup>([-+−–\d]{1,12})</sup>"
+    r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>"
+    r"|__[A-Z]+__"
+    r"|-\{(?!\{)"
+    r"|\}-"
+)
+_BLOCKS: Final = frozenset(
+    ("br", "p", "div", "blockquote", "center", "li", "ul", "ol", "dl", "dd", "dt", "tr", "td", "th", "caption", "hr")
+) | frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "poem", "section"))
+_SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_DEEPEST: Final = 40
+#: Editions written in several scripts, with the variants we prefer, best first.
+_VARIANTS: Final = {
+    "zh": ("zh-hans", "zh-cn", "zh-sg", "zh-my", "zh", "zh-hant", "zh-tw", "zh-hk", "zh-mo"),
+    "sr": ("sr-ec", "sr-cyrl", "sr-el"),
+    "kk": ("kk-cyrl", "kk-kz"),
+    "uz": ("uz-latn",),
+    "tg": ("tg-cyrl", "tg"),
+    "gan": ("gan-hans", "gan"),
+    "crh": ("crh-latn",),
+    "ku": ("ku-latn",),
+    "iu": ("ike-cans",),
+}
+_VARIANT_RULE = re.compile(r"\s*(?:[^;:]*=>)?\s*([a-z]{2,3}(?:-[a-z]+)?)\s*:\s*(.*)", re.DOTALL)
+
+
+@dataclass(slots=True)
+class _Frame:
+    """Something open: its kind (`[` link, `{` template, `-` variants), and the text collected so far."""
+
+    kind: str
+    name: str = ""
+    done: list[str] = field(default_factory=list)  # arguments before the last `|`
+    text: list[str] = field(default_factory=list)
+
+    def arguments(self) -> list[str]:
+        return [*self.done, "".join(self.text)]
+
+
+def render(markup: str, lang: str) -> str:
+    """The words of pruned markup; line structure is left as it was."""
+    rendering = _Rendering(lang)
+    rendering.sweep(markup)
+    return rendering.finish()
+
+
+class _Rendering:
+    """The state of one sweep."""
+
+    def __init__(self, lang: str) -> None:
+        self._lang = lang
+        self._variants = _VARIANTS.get(lang.partition("-")[0], ())
+        self._frames = [_Frame("")]
+        self._labels = 0  # external links whose label is being read
+
+    def sweep(self, markup: str) -> None:
+        """Look at every token once."""
+        position = 0
+        text = self._frames[-1].text
+        for token in _TOKEN.finditer(markup):
+            start = token.start()
+            if start > position:
+                text.append(markup[position:start])
+            position = token.end()
+            group = token.lastindex
+            if group is None:
+                self._mark(token[0])
+                text = self._frames[-1].text
+            elif group <= 2:
+                text.append(_simple_link(token[1], token[2]))
+            elif group == 3:
+                self._open_template(token[3])
+                text = self._frames[-1].text
+            elif group == 4:
+                text.append(token[4].translate(_SUPERSCRIPT))
+            elif token[5].lower() in _BLOCKS:
+                text.append("\n")
+        text.append(markup[position:])
+
+    def finish(self) -> str:
+        """Everything, with what was never closed given back as text."""
+        while len(self._frames) > 1:
+            self._give_back()
+        return "".join(self._frames[0].text)
+
+    def _mark(self, mark: str) -> None:
+        """A token without content."""
+        frame = self._frames[-1]
+        first = mark[0]
+        if mark == "|":
+            if frame.kind:
+                frame.done.append("".join(frame.text))
+                frame.text = []
+            else:
+                frame.text.append("|")
+        elif mark == "[[":
+            self._open(_Frame("["))
+        elif mark == "]]":
+            self._close("[")
+        elif mark == "}}":
+            self._close("{")
+        elif first == "[":
+            self._labels += 1
+        elif mark == "]":
+            if self._labels:
+                self._labels -= 1
+            else:
+                frame.text.append("]")
+        elif first == "'":
+            if len(mark) == 4:
+                frame.text.append("'")
+        elif mark in ("-{", "}-"):
+            if not self._variants:
+                frame.text.append(mark)
+            elif mark == "-{":
+                self._open(_Frame("-"))
+            else:
+                self._close("-")
+
+    def _open_template(self, name: str) -> None:
+        function, colon, argument = name.partition(":")
+        frame = _Frame("{", function + colon)
+        frame.text.append(argument)
+        self._open(frame)
+
+    def _open(self, frame: _Frame) -> None:
+        if len(self._frames) <= _DEEPEST:
+            self._frames.append(frame)
+
+    def _close(self, kind: str) -> None:
+        """Close the innermost frame of a kind. A link or variant does not reach out of the template it stands in."""
+        depth = len(self._frames) - 1
+        while depth and self._frames[depth].kind != kind:
+            if self._frames[depth].kind == "{":
+                return
+            depth -= 1
+        if not depth:
+            return
+        while len(self._frames) - 1 > depth:
+            self._give_back()
+        frame = self._frames.pop()
+        self._frames[-1].text.append(self._words(frame))
+
+    def _give_back(self) -> None:
+        frame = self._frames.pop()
+        if frame.kind != "{":
+            self._frames[-1].text.append("|".join(frame.arguments()))
+
+    def _words(self, frame: _Frame) -> str:
+        if frame.kind == "{":
+            render = renderer(frame.name, self._lang)
+            raw = frame.arguments()
+            return render(arguments(raw if frame.name.endswith(":") else raw[1:])) if render else ""
+        if frame.kind == "-":
+            return self._variant(frame.arguments())
+        target, *labels = frame.arguments()
+        if "\n" in target:  # an unclosed link swallowed prose: give it back
+            return "|".join([target, *labels])
+        if is_hidden(target):
+            return ""
+        return "|".join(labels) if any(labels) else target.lstrip(":")
+
+    def _variant(self, parts: list[str]) -> str:
+        """`-{zh-hans:信息;zh-hant:資訊}-` in the variant we prefer; hidden rules show nothing."""
+        flags = parts[0].strip() if len(parts) > 1 else ""
+        if flags and set(flags) & set("HT-"):
+            return ""
+        content = parts[-1]
+        rules = [_VARIANT_RULE.fullmatch(rule) for rule in content.split(";") if rule.strip()]
+        found = {rule[1]: rule[2].strip() for rule in rules if rule}
+        if not found:
+            return content
+        return next((found[variant] for variant in self._variants if variant in found), next(iter(found.values())))
+
+
+def _simple_link(target: str, label: str | None) -> str:
+    """`[[target]]` or `[[target|label]]` without anything nested."""
+    if ":" in target:
+        if is_hidden(target):
+            return ""
+        target = target.lstrip(":")
+    shown = label or target
+    return shown.replace("'''", "").replace("''", "") if "''" in shown else shown

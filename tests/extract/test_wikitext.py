@@ -1,0 +1,136 @@
+"""Wikitext to text: what a reader sees stays, markup goes, and nothing can make it slow."""
+
+import bz2
+import html
+import re
+import time
+from importlib.resources import files
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmflow.extract.wikitext import plain, to_text
+
+RESIDUE = ("[[", "]]", "{{", "}}", "{|", "|}", "<ref", "style=")
+WORDS = """[[ ]] [ ] {{ }} {{{ }}} {| |} | ! = == ''' '' <ref> </ref> <ref/> <nowiki> </nowiki> <!-- --> <math> </math>
+ <br/> -{ }- convert|5|km lang|de| nowrap| File: Category: zh-hans: ; : * # &#91; &amp; http://x.y [http://x style="a"
+ {{cite <table> </table> <sup>2</sup> 北京 text 12.5 style"""
+FRAGMENTS = st.sampled_from([*WORDS.split(), "\n", "\n\n", " ", "\n|}", "\n{|", "\n|-\n"])
+
+
+@given(st.lists(FRAGMENTS, max_size=60).map("".join), st.sampled_from(["en", "zh", "ja"]))
+@settings(max_examples=400, deadline=None)
+def test_any_markup_becomes_text_without_residue(markup: str, lang: str) -> None:
+    text = to_text(markup, lang)
+    assert [mark for mark in RESIDUE if mark in text] == []
+    assert all(line.strip() for line in text.split("\n")) or text == ""
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_string_is_accepted(markup: str) -> None:
+    assert isinstance(to_text(markup, "zh"), str)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "{{",
+        "[[",
+        "{{a|",
+        "{{nowrap|",
+        "[[File:a|",
+        "\n{|",
+        "<ref>",
+        "<!--",
+        "a=\n",
+        "{{convert|[[",
+        "-{zh:",
+        "(;",
+        "{{\n",
+    ],
+)
+def test_two_megabytes_of_broken_markup_take_linear_time(unit: str) -> None:
+    def seconds(size: int) -> float:
+        markup = unit * (size // len(unit))
+        started = time.perf_counter()
+        to_text(markup, "zh")
+        return time.perf_counter() - started
+
+    small, large = min(seconds(200_000) for _ in range(2)), seconds(2_000_000)
+    assert large < 40 * small + 0.5  # quadratic would be 100 times
+    assert large < 10
+
+
+def test_two_megabytes_of_open_braces_end_within_a_second() -> None:
+    started = time.perf_counter()
+    assert to_text("{{{{" * 500_000, "en") == ""
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("markup", "lang", "text"),
+    [
+        ("'''Rome''' ({{IPA|ˈroma}}) is [[Italy|Italian]].", "en", "Rome is Italian."),
+        ("It is {{convert|5|to|10|km|mi|abbr=on}} long.", "en", "It is 5 to 10 km long."),
+        ("He is {{convert|6|ft|3|in|m}} tall.", "en", "He is 6 ft 3 in tall."),
+        ("{{formatnum:1234567}} people", "en", "1234567 people"),
+        ("mass {{val|1.67|0.02|e=-27|u=kg}}", "en", "mass 1.67±0.02×10^-27 kg"),
+        ("10<sup>6</sup> m<sup>2</sup>, the 1<sup>st</sup> H<sub>2</sub>O", "en", "10⁶ m², the 1st H2O"),
+        ("{{lang|fr|{{nowrap|Île [[de]] France}}}} {{frac|3|1|2}}", "en", "Île de France 3 1/2"),
+        ("born {{birth date|1879|3|14}}, {{circa|1900}}", "en", "born 14 March 1879, c. 1900"),
+        ("a<ref name=x>{{cite web|title=[[b]]}}</ref>b<ref name=x/>c<!-- d -->e", "en", "abce"),
+        ("[[File:a.jpg|thumb|A [[nested]] caption]]Text[[Category:X]][[de:Y]]", "en", "Text"),
+        ("[[:Category:X]] and [http://x.org a label] and [http://x.org]", "en", "Category:X and a label and"),
+        ("a <nowiki>[[b]]</nowiki> &lt;c&gt; &amp; d", "en", "a b <c> & d"),
+        ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and [formula]"),
+        ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\nafter"),
+        ("-{zh-hans:信息;zh-hant:資訊}-技术和-{A|zh-cn:软件;zh-tw:軟體}-，-{只}-", "zh", "信息技术和软件，只"),
+        ("{{link-en|维特根斯坦|Wittgenstein}}與{{lang-de|Berlin}}", "zh", "维特根斯坦與Berlin"),
+        ("[[文件:甲.jpg|缩略图|说明]][[分类:城市]]柏林", "zh", "柏林"),
+        ("{{仮リンク|題名|en|Title}}は{{読み仮名|漢字|かんじ}}", "ja", "題名は漢字(かんじ)"),
+        ("Le {{s-|XX|e}}, {{unité|5|km}}", "fr", "Le XXe siècle, 5 km"),
+    ],
+)
+def test_what_a_reader_sees(markup: str, lang: str, text: str) -> None:
+    assert to_text(markup, lang) == text
+
+
+def test_lines_are_paragraphs_headings_and_list_items() -> None:
+    markup = (
+        "First\nline.\n\n== Life ==\n{{main|X}}\n* one\n** two\n; term\n: meaning\n"
+        "== Empty ==\n=== Deep ===\nEnd\n== References ==\n{{reflist}}"
+    )
+    assert to_text(markup, "en").split("\n") == [
+        "First line.", "== Life ==", "- one", "- two", "term", "meaning", "== Empty ==", "=== Deep ===", "End",
+    ]  # fmt: skip
+
+
+def test_soft_line_breaks_between_chinese_characters_leave_no_space() -> None:
+    assert to_text("柏林是\n首都\nBerlin", "zh") == "柏林是首都 Berlin"
+
+
+def test_an_unclosed_template_costs_its_own_lines_only() -> None:
+    assert (
+        to_text("{{Infobox city\n| name = X\n| area = 5\nThe city is old.\n\nMore.", "en") == "The city is old.\nMore."
+    )
+
+
+def test_unexpanded_templates_are_counted_and_citations_are_not() -> None:
+    found = plain("{{mystery|5}} {{Mystery|{{inner}}}} {{cite web|x}} {{nowrap|y}}", "en").unexpanded
+    assert dict(found) == {"mystery": 1, "Mystery": 1}
+
+
+def test_the_english_wikipedia_sample_keeps_its_prose_and_numbers() -> None:
+    dump = files("gensim").joinpath(
+        "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
+    )
+    xml = bz2.decompress(dump.read_bytes()).decode()
+    markups = [html.unescape(text) for text in re.findall(r"<text[^>]*>(.*?)</text>", xml, re.DOTALL)]
+    texts = [to_text(markup, "en") for markup in markups if not markup.lower().startswith("#redirect")]
+    assert len(texts) == 106
+    assert sum(len(text) > 1000 for text in texts) >= 100
+    joined = "\n".join(texts)
+    assert [mark for mark in RESIDUE if mark in joined] == []
+    assert "Abraham Lincoln" in joined and "February 12, 1809" in joined

@@ -1,0 +1,1 @@
+"""Fetching dumps, feeds and APIs: politely, safely, incrementally. No parsing of documents, no Spark."""

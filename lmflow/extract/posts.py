@@ -1,0 +1,139 @@
+"""Posts of social networks as plain text, with what their authors asked for honoured.
+
+Nothing but public posts is taken; an author who opted out of search engines, a bot or a boost gives no document.
+Names never enter the lake: an author is a keyed hash that only this installation can make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lxml import etree
+from lxml import html as lxml_html
+
+_BLOCKS: Final = frozenset({"p", "br", "li", "ul", "ol", "blockquote", "div", "pre"})
+_AUTHOR_DIGITS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One public post. Ids are those of the site; `warning` is the author's content warning."""
+
+    post_id: str
+    url: str
+    text: str
+    author: str
+    published_at: datetime | None
+    edited_at: datetime | None
+    language: str
+    parent_id: str
+    warning: str
+    sensitive: bool
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a status is no document: `not_public`, `opted_out`, `bot`, `boost`, `empty`, `malformed`."""
+
+    post_id: str
+    reason: str
+
+
+def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Post | Refusal:
+    """A status of the Mastodon API (any server that speaks it) as a post, or why not.
+
+    Args:
+        status: the JSON entity.
+        site: host of the server it was read from; part of the author's identity.
+        author_key: key of the HMAC that stands for an author.
+    """
+    post_id = str(status.get("id") or "")
+    account = status.get("account")
+    if not post_id or not isinstance(account, Mapping) or not isinstance(status.get("content"), str):
+        return Refusal(post_id, "malformed")
+    if status.get("visibility") != "public":
+        return Refusal(post_id, "not_public")
+    if status.get("reblog"):
+        return Refusal(post_id, "boost")
+    if account.get("noindex") is True or account.get("indexable") is False:
+        return Refusal(post_id, "opted_out")
+    if account.get("bot") is True:
+        return Refusal(post_id, "bot")
+    text = html_text(status["content"])
+    if not text:
+        return Refusal(post_id, "empty")
+    parent = status.get("in_reply_to_id")
+    tags = status.get("tags") or []
+    return Post(
+        post_id=post_id,
+        url=str(status.get("url") or status.get("uri") or ""),
+        text=text,
+        author=author_hash(author_key, site, str(account.get("acct") or account.get("id") or "")),
+        published_at=_time(status.get("created_at")),
+        edited_at=_time(status.get("edited_at")),
+        language=str(status.get("language") or "").partition("-")[0].lower(),
+        parent_id=str(parent) if parent else "",
+        warning=" ".join(str(status.get("spoiler_text") or "").split()),
+        sensitive=bool(status.get("sensitive")),
+        tags=tuple(str(tag.get("name", "")) for tag in tags if isinstance(tag, Mapping)),
+    )
+
+
+def author_hash(key: bytes, site: str, account: str) -> str:
+    """HMAC-SHA256 of an account, 32 hexadecimal digits. `alice` on her own server and `alice@server` are one author."""
+    name, _, host = account.lower().partition("@")
+    return hmac.new(key, f"{name}@{host or site.lower()}".encode(), hashlib.sha256).hexdigest()[:_AUTHOR_DIGITS]
+
+
+def html_text(content: str) -> str:
+    """HTML of a post as text: one paragraph or line break a line, links as shown, hidden parts of links left out."""
+    if not content.strip():
+        return ""
+    try:
+        root = lxml_html.fragment_fromstring(content, create_parent="div")
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return ""
+    pieces: list[str] = []
+    _collect(root, pieces)
+    lines = ("".join(pieces).replace("\u00a0", " ").replace("\u200b", "")).split("\n")
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
+
+
+def _collect(element: Any, pieces: list[str]) -> None:
+    """Text of an element in document order, without recursion: a hostile post may be nested deeply."""
+    stack: list[Any] = [element]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            pieces.append(node)
+            continue
+        visible = isinstance(node.tag, str) and node.tag not in ("script", "style")
+        classes = (node.get("class") or "").split() if visible else []
+        if node.tail and node is not element:
+            stack.append(node.tail)
+        if not visible or "invisible" in classes:
+            continue
+        block = node.tag in _BLOCKS
+        if block:
+            stack.append("\n")
+        if "ellipsis" in classes:
+            stack.append("…")
+        stack.extend(reversed(node))
+        if node.text:
+            stack.append(node.text)
+        if block:
+            stack.append("\n")
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

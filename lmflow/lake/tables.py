@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,6 +95,14 @@ class Table:
         if handle is None:
             return schema.empty_table()
         return handle.to_pyarrow_dataset().to_table(columns=columns, filter=where).cast(schema)
+
+    def scan(
+        self, columns: list[str], where: pc.Expression | None = None, version: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows as a stream of record batches, in a stable order; memory does not grow with the table."""
+        handle = self._handle(version)
+        if handle is not None:
+            yield from handle.to_pyarrow_dataset().to_batches(columns=columns, filter=where)
 
     def batches(self, version: int | None = None) -> set[int]:
         """Which `batch_id`s the table holds, from file statistics; a compacted file of several batches is read."""

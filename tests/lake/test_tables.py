@@ -128,3 +128,12 @@ def test_any_history_of_appends_and_drops_equals_a_dictionary(
             expected = [doc for doc in expected if doc not in dropped] + sorted(added)
             done.add(key)
     assert ids(table) == sorted(expected)
+
+
+def test_a_scan_streams_the_rows_that_match(table: Table) -> None:
+    assert list(table.scan(["doc_id"])) == []
+    table.append("k1", rows(1, ["a", "b"]))
+    table.append("k2", rows(2, ["c"]))
+    found = [doc_id for batch in table.scan(["doc_id"], pc.field("doc_id") != "a") for doc_id in batch[0].to_pylist()]
+    assert sorted(found) == ["b", "c"]
+    assert sum(batch.num_rows for batch in table.scan(["doc_id"], version=0)) == 0

@@ -1,0 +1,86 @@
+"""The model card of a set of word vectors: what it is, what it learnt from, how good it is, how to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lmflow.embeddings.sentences import Sentences
+from lmflow.embeddings.vectors import WordVectors
+
+_SAMPLES, _NEIGHBOURS = 8, 6
+
+
+def model_card(
+    name: str,
+    vectors: WordVectors,
+    sentences: Sentences,
+    config: Mapping[str, object],
+    source: str,
+    scores: Sequence[tuple[str, str]],
+) -> str:
+    """Markdown for the registry.
+
+    Args:
+        name: registered name.
+        vectors: the model.
+        sentences: what it was trained on.
+        config: how it was trained.
+        source: where the text came from, in words.
+        scores: rows of test and figure, in words; none when nothing judged the model.
+    """
+    how = ", ".join(f"{key} {value}" for key, value in config.items())
+    judged = "\n".join(f"| {test} | {figure} |" for test, figure in scores)
+    table = (
+        f"| test | Spearman or accuracy | 95 % interval | known |\n|---|---|---|---|\n{judged}" if scores else _UNJUDGED
+    )
+    near = "\n".join(f"| {word} | {', '.join(others)} |" for word, others in neighbour_samples(vectors))
+    return f"""# {name}
+
+{len(vectors.words):,} words, {vectors.matrix.shape[1]} dimensions, trained on {sentences.words:,} words of
+{sentences.documents:,} documents ({source}; the training split only, lower-cased).
+
+**Training**: {how}.
+
+## Scores
+
+{table}
+
+## Nearest neighbours
+
+| word | nearest |
+|---|---|
+{near}
+
+## Use
+
+```python
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model("models:/{name}@champion")
+model.predict(pd.DataFrame([{{"task": "most_similar", "word": "{_example(vectors)}"}}]), params={{"topn": 5}})
+```
+
+Tasks: `most_similar`, `similarity` (word, other), `vector`, `analogy` (word, other, like). `vectors.bin` among the
+artifacts is word2vec's binary format. The vectors repeat the associations of their corpus, prejudices included.
+"""
+
+
+def neighbour_samples(vectors: WordVectors) -> list[tuple[str, list[str]]]:
+    """Some words of middling frequency, spread over the ranks, and what lies nearest to each."""
+    ranks = range(min(100, len(vectors.words) // 4), min(2_000, len(vectors.words)))
+    usable = [vectors.words[rank] for rank in ranks if _is_telling(vectors.words[rank])]
+    step = max(1, len(usable) // _SAMPLES)
+    return [(word, [near for near, _ in vectors.most_similar(word, _NEIGHBOURS)]) for word in usable[::step][:_SAMPLES]]
+
+
+_UNJUDGED = (
+    "No word test for this language is in place (`lmflow/evaluation/data/README.md`): nothing judged this model."
+)
+
+
+def _is_telling(word: str) -> bool:
+    return word.isalpha() and len(word) >= (4 if word.isascii() else 2)
+
+
+def _example(vectors: WordVectors) -> str:
+    samples = neighbour_samples(vectors)
+    return samples[0][0] if samples else vectors.words[0]

@@ -1,0 +1,75 @@
+"""What MLflow runs as `embeddings-<lang>`: questions in, answers out. Shipped with `vectors.py`; needs only NumPy.
+
+A question is a row: `task`, `word`, and for some tasks `other` and `like`:
+
+    most_similar  word                 -> [{"word": …, "score": …}, …]
+    similarity    word, other          -> cosine
+    vector        word                 -> numbers
+    analogy       word, other, like    -> [{"word": …, "score": …}, …]   athens, greece, oslo -> norway
+
+A question that cannot be answered gives {"error": reason}; the other rows of the batch are answered.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+
+from lmflow.embeddings.vectors import Neighbours, UnknownWordError, WordVectors
+
+
+class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ignore]
+    """Word vectors as an MLflow model."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the vectors."""
+        self.vectors = WordVectors.load(Path(context.artifacts["vectors"]))
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> list[Any]:
+        """Answer each row of a data frame (columns task, word, other, like); `params` may hold topn."""
+        topn = int((params or {}).get("topn", 10))
+        return [self._answer({**row}, topn) for row in model_input.to_dict("records")]
+
+    def _answer(self, question: dict[str, Any], topn: int) -> Any:
+        task = question.get("task")
+        try:
+            words = [_word(question, name) for name in _TASKS[str(task)]]
+        except KeyError:
+            return {"error": f"unknown task {task!r}: there are {', '.join(_TASKS)}"}
+        except ValueError as error:
+            return {"error": f"task {task} needs {error}"}
+        try:
+            if task == "vector":
+                return self.vectors.vector(words[0]).tolist()
+            if task == "similarity":
+                return self.vectors.similarity(words[0], words[1])
+            if task == "analogy":
+                return _named(self.vectors.analogy(words[0], words[1], words[2], topn))
+            return _named(self.vectors.most_similar(words[0], topn))
+        except UnknownWordError as error:
+            return {"error": str(error)}
+
+
+#: Which columns each task reads.
+_TASKS = {
+    "most_similar": ("word",),
+    "similarity": ("word", "other"),
+    "vector": ("word",),
+    "analogy": ("word", "other", "like"),
+}
+
+
+def _word(question: dict[str, Any], column: str) -> str:
+    value = question.get(column)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(column)
+    return value.strip()
+
+
+def _named(neighbours: Neighbours) -> list[dict[str, Any]]:
+    return [{"word": word, "score": round(score, 6)} for word, score in neighbours]
+
+
+mlflow.models.set_model(EmbeddingModel())

@@ -1,0 +1,118 @@
+"""A corpus as a file of sentences: one paragraph a line, words separated by spaces, which is what gensim streams.
+
+Written once to local disk and read by as many threads as there are cores; memory does not grow with the corpus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lmflow.errors import InputError
+from lmflow.text.segment import words
+
+#: gensim cuts a longer line silently (gensim.models.word2vec.MAX_WORDS_IN_BATCH); we cut it ourselves.
+LONGEST_SENTENCE = 10_000
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """A file of sentences and what is in it.
+
+    Args:
+        path: UTF-8, one sentence a line.
+        documents: documents that gave at least one word.
+        sentences: lines written.
+        words: words written.
+        digest: SHA-256 of the file, which identifies the training text.
+    """
+
+    path: Path
+    documents: int
+    sentences: int
+    words: int
+    digest: str
+
+    def profile(self) -> dict[str, object]:
+        """What is worth reading beside a run: the counts and the digest."""
+        return {name: value for name, value in asdict(self).items() if name != "path"}
+
+
+def write_sentences(documents: Iterable[str], lang: str, path: Path) -> Sentences:
+    """Segment documents into lower-cased words and write them, a paragraph a line.
+
+    Args:
+        documents: texts, streamed; lines of a text are its paragraphs.
+        lang: ISO 639 code; decides the segmentation.
+        path: file to write.
+
+    Raises:
+        InputError: not one word was found.
+    """
+    digest = hashlib.sha256()
+    n_documents = n_sentences = n_words = 0
+    with path.open("wb") as file:
+        for document in documents:
+            before = n_words
+            for paragraph in document.splitlines():
+                tokens = words(paragraph.lower(), lang)
+                for start in range(0, len(tokens), LONGEST_SENTENCE):
+                    part = tokens[start : start + LONGEST_SENTENCE]
+                    line = (" ".join(part) + "\n").encode("utf-8", "replace")
+                    file.write(line)
+                    digest.update(line)
+                    n_sentences += 1
+                    n_words += len(part)
+            n_documents += n_words > before
+    if not n_words:
+        raise InputError(f"there is no {lang} text to learn embeddings from: bring documents in that language first")
+    return Sentences(path, n_documents, n_sentences, n_words, digest.hexdigest())
+
+
+def copy_sentences(source: Path, path: Path) -> Sentences:
+    """Take a plain file as it is: one sentence a line, words separated by white space, case kept.
+
+    A line longer than gensim takes (text8 is one line of 100 MB) is cut into several.
+
+    Args:
+        source: file to read.
+        path: file to write.
+
+    Raises:
+        InputError: the file is missing, not UTF-8, or holds no word.
+    """
+    digest = hashlib.sha256()
+    n_sentences = n_words = 0
+    try:
+        with source.open("rb") as reading, path.open("wb") as writing:
+            for tokens in _cut_lines(reading):
+                line = (" ".join(tokens) + "\n").encode()
+                writing.write(line)
+                digest.update(line)
+                n_sentences += 1
+                n_words += len(tokens)
+    except OSError as error:
+        raise InputError(f"--train-file {source}: {error.strerror or error}; give a readable text file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"--train-file {source} is not UTF-8 ({error.reason}); convert it first") from None
+    if not n_words:
+        raise InputError(f"--train-file {source} holds no words; give a text file with one sentence a line")
+    return Sentences(path, n_sentences, n_sentences, n_words, digest.hexdigest())
+
+
+def _cut_lines(file: BinaryIO, block_bytes: int = 1 << 20) -> Iterator[list[str]]:
+    """The words of each line, in lists of at most `LONGEST_SENTENCE`; no line is ever held whole."""
+    rest = b""
+    while block := file.readline(block_bytes):
+        block, rest = rest + block, b""
+        if len(block) >= block_bytes and not block.endswith(b"\n"):
+            whole = block.rfind(b" ") + 1
+            block, rest = (block[:whole], block[whole:]) if whole else (block, b"")
+        tokens = block.decode().split()
+        for start in range(0, len(tokens), LONGEST_SENTENCE):
+            yield tokens[start : start + LONGEST_SENTENCE]
+    if rest:
+        yield rest.decode().split()

@@ -1,0 +1,58 @@
+"""Text becomes lines of words, once, in bounded memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lmflow.embeddings.sentences import LONGEST_SENTENCE, copy_sentences, write_sentences
+from lmflow.errors import InputError
+
+
+def test_paragraphs_become_lower_cased_lines(tmp_path: Path) -> None:
+    written = write_sentences(["Spain's King.\n\n“Madrid”, 1998!", "…"], "en", tmp_path / "s.txt")
+    assert written.path.read_text() == "spain's king\nmadrid 1998\n"
+    assert (written.documents, written.sentences, written.words) == (1, 2, 4)
+
+
+def test_chinese_is_cut_into_words(tmp_path: Path) -> None:
+    written = write_sentences(["我们在北京大学学习。"], "zh", tmp_path / "s.txt")
+    assert "北京大学" in written.path.read_text().split()
+
+
+def test_the_digest_names_the_text_and_nothing_else(tmp_path: Path) -> None:
+    one = write_sentences(["A b."], "en", tmp_path / "1.txt")
+    same = write_sentences(iter(["a B"]), "en", tmp_path / "2.txt")
+    other = write_sentences(["a c"], "en", tmp_path / "3.txt")
+    assert one.digest == same.digest != other.digest
+
+
+def test_one_endless_line_is_cut_without_losing_a_word(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(400_000)]  # 2.7 MB, more than one block
+    (tmp_path / "text8").write_text(" ".join(words))
+    copied = copy_sentences(tmp_path / "text8", tmp_path / "s.txt")
+    lines = copied.path.read_text().splitlines()
+    assert " ".join(lines).split() == words
+    assert max(len(line.split()) for line in lines) <= LONGEST_SENTENCE
+    assert copied.words == len(words)
+
+
+def test_a_plain_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("The  Cat\tsat .\n\non the mat")
+    copied = copy_sentences(tmp_path / "plain", tmp_path / "s.txt")
+    assert copied.path.read_text() == "The Cat sat .\non the mat\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"", "holds no words"), (b" \n\n", "holds no words"), (b"\xff\xfe\n", "not UTF-8")]
+)
+def test_a_file_without_words_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "plain").write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        copy_sentences(tmp_path / "plain", tmp_path / "s.txt")
+
+
+def test_no_words_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no en text"):
+        write_sentences(["", "…"], "en", tmp_path / "s.txt")

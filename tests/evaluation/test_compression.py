@@ -22,11 +22,11 @@ def test_a_long_document_weighs_by_its_bytes() -> None:
 def test_the_interval_covers_the_truth_about_95_times_in_100() -> None:
     draw = np.random.default_rng(3)
     covered = 0
-    for seed in range(100):
+    for seed in range(60):
         n_bytes = draw.integers(200, 2000, 60)
         estimate = bits_per_byte(n_bytes * draw.normal(2.0, 0.3, 60) * np.log(2), n_bytes, seed)
         covered += estimate.low <= 2.0 <= estimate.high
-    assert 87 <= covered <= 100
+    assert 51 <= covered <= 60
 
 
 def test_a_small_but_steady_gain_is_significant_where_unpaired_intervals_overlap() -> None:
@@ -45,9 +45,9 @@ def test_under_no_difference_the_gate_is_fooled_about_as_often_as_alpha_says() -
     draw = np.random.default_rng(11)
     n_bytes = np.full(80, 500)
     fooled = sum(
-        compare(draw.normal(700, 40, 80), draw.normal(700, 40, 80), n_bytes, seed).p_value < 0.05 for seed in range(200)
+        compare(draw.normal(700, 40, 80), draw.normal(700, 40, 80), n_bytes, seed).p_value < 0.05 for seed in range(100)
     )
-    assert fooled <= 20  # 10 expected; a binomial exceeds 20 once in 500 tries
+    assert fooled <= 12  # 5 expected; a binomial exceeds 12 less than twice in 1,000 tries
 
 
 def test_equal_models_are_never_better_and_results_repeat() -> None:

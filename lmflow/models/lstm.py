@@ -1,0 +1,213 @@
+"""LSTM language model (Zaremba et al. 2014, https://arxiv.org/abs/1409.2329), input and output embeddings tied.
+
+For layer l at time t, with s the sigmoid:  i, f, o = s(W x + U h + b),  c_t = f c_{t-1} + i tanh(W_c x + U_c h + b_c),
+h_t = o tanh(c_t); x of the next layer is h_t. Logits are E h_t + b with E the embedding matrix (Press & Wolf 2017).
+Dropout is on what goes up, never on what goes right (Zaremba's section 3.1). States are explicit: they go in and come
+out, so that training can carry them from one segment to the next and a checkpoint can hold them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmflow.models.contract import END_OF_DOCUMENT, Tokens
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_SCORE_BATCH: Final = 32
+_SCORE_LENGTH: Final = 64
+
+
+@dataclass(frozen=True)
+class LstmPreset:
+    """The shape of an LSTM language model.
+
+    Attributes:
+        layers: LSTM layers, one above the other.
+        width: units of each layer, and of the embedding.
+        dropout: share of activations dropped between layers while training.
+    """
+
+    layers: int
+    width: int
+    dropout: float
+
+
+#: By name. `nano` trains in minutes on two cores; the others are Zaremba et al.'s small, medium and large.
+PRESETS: Final[dict[str, LstmPreset]] = {
+    "lstm-nano": LstmPreset(layers=1, width=256, dropout=0.1),
+    "lstm-zaremba-small": LstmPreset(layers=2, width=200, dropout=0.0),
+    "lstm-zaremba-medium": LstmPreset(layers=2, width=650, dropout=0.5),
+    "lstm-zaremba-large": LstmPreset(layers=2, width=1500, dropout=0.65),
+}
+
+
+class Lstm:
+    """An LSTM language model over a vocabulary of V tokens."""
+
+    def __init__(self, vocabulary: int, preset: LstmPreset, seed: int = 0) -> None:
+        import keras
+
+        self.vocabulary = vocabulary
+        self.preset = preset
+        width = preset.width
+        seeds = iter(range(seed * 1000, seed * 1000 + 100))
+        self._embedding = keras.Variable(
+            keras.random.uniform((vocabulary, width), -0.05, 0.05, seed=next(seeds)), name="embedding"
+        )
+        self._bias = keras.Variable(np.zeros(vocabulary, np.float32), name="output_bias")
+        self._layers = [
+            keras.layers.LSTM(
+                width,
+                return_sequences=True,
+                return_state=True,
+                kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+            )
+            for _ in range(preset.layers)
+        ]
+        for layer in self._layers:
+            layer.build((None, None, width))
+
+    @property
+    def variables(self) -> list[Any]:
+        """Every trainable variable, in a fixed order."""
+        return [self._embedding, self._bias, *(v for layer in self._layers for v in layer.trainable_variables)]
+
+    @property
+    def n_parameters(self) -> int:
+        """Trainable numbers."""
+        return int(sum(np.prod(variable.shape) for variable in self.variables))
+
+    def zero_states(self, batch: int) -> NDArray[np.float32]:
+        """The states at the start of a text. Shape [2 * layers, batch, width]: h and c of each layer."""
+        return np.zeros((2 * self.preset.layers, batch, self.preset.width), np.float32)
+
+    def forward(self, tokens: tf.Tensor, states: tf.Tensor, dropout_seed: tf.Tensor | None) -> Any:
+        """Logits of what follows each token, and the states after the last.
+
+        Args:
+            tokens: ids. Shape [batch, time].
+            states: from `zero_states` or an earlier call.
+            dropout_seed: two integers that decide the dropout masks (shape [2]); None when not training.
+
+        Returns:
+            Logits [batch, time, V] and states [2 * layers, batch, width].
+        """
+        import tensorflow as tf
+
+        hidden = self._dropped(tf.gather(self._embedding.value, tokens), dropout_seed, 0)
+        after = []
+        for number, layer in enumerate(self._layers):
+            hidden, h, c = layer(hidden, initial_state=[states[2 * number], states[2 * number + 1]])
+            hidden = self._dropped(hidden, dropout_seed, number + 1)
+            after += [h, c]
+        return tf.einsum("bth,vh->btv", hidden, self._embedding.value) + self._bias.value, tf.stack(after)
+
+    def _dropped(self, hidden: tf.Tensor, seed: tf.Tensor | None, place: int) -> tf.Tensor:
+        import tensorflow as tf
+
+        if seed is None or not self.preset.dropout:
+            return hidden
+        return tf.nn.experimental.stateless_dropout(hidden, self.preset.dropout, seed=seed + tf.constant([place, 0]))
+
+    # ----------------------------------------------------------------- query
+
+    def score(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
+        """Negative log probability of each document, its end included, in nats. Shape [documents]."""
+        nats = np.zeros(len(documents))
+        order = np.argsort([len(document) for document in documents], kind="stable")
+        for start in range(0, len(order), _SCORE_BATCH):
+            rows = order[start : start + _SCORE_BATCH]
+            nats[rows] = self._score_batch([documents[row] for row in rows])
+        return nats
+
+    def _score_batch(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
+        lengths = np.array([len(document) + 1 for document in documents])
+        time = -(-lengths.max() // _SCORE_LENGTH) * _SCORE_LENGTH
+        text = np.full((_SCORE_BATCH, time + 1), END_OF_DOCUMENT, np.int32)
+        for row, document in enumerate(documents):
+            text[row, 1 : len(document) + 1] = document
+        states: Any = self.zero_states(_SCORE_BATCH)
+        nats = np.zeros(_SCORE_BATCH)
+        for start in range(0, time, _SCORE_LENGTH):
+            stop = start + _SCORE_LENGTH
+            losses, states = self._losses(text[:, start:stop], text[:, start + 1 : stop + 1], states)
+            counted = np.arange(start, stop)[None, :] < np.pad(lengths, (0, _SCORE_BATCH - len(lengths)))[:, None]
+            nats += (losses.numpy().astype(np.float64) * counted).sum(axis=1)
+        return nats[: len(documents)]
+
+    def _losses(self, tokens: Any, following: Any, states: Any) -> Any:
+        import tensorflow as tf
+
+        if not hasattr(self, "_compiled_losses"):
+
+            @tf.function  # type: ignore[untyped-decorator, unused-ignore]
+            def losses(tokens: Any, following: Any, states: Any) -> Any:
+                logits, after = self.forward(tokens, states, None)
+                return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=following, logits=logits), after
+
+            self._compiled_losses = losses
+        return self._compiled_losses(tf.constant(tokens), tf.constant(following), tf.constant(states))
+
+    def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
+        """Sample what follows `prompt`, up to END_OF_DOCUMENT. Shape [tokens]. Temperature 0: the likeliest."""
+        import tensorflow as tf
+
+        if not hasattr(self, "_compiled_next"):
+
+            @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
+                input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([None, 1, None], tf.float32)]
+            )
+            def following(tokens: Any, states: Any) -> Any:
+                logits, after = self.forward(tokens, states, None)
+                return logits[0, -1], after
+
+            self._compiled_next = following
+        draw = np.random.default_rng(seed)
+        words: list[int] = []
+        unread = np.concatenate([[END_OF_DOCUMENT], np.asarray(prompt, np.int64)])
+        states: Any = tf.constant(self.zero_states(1))
+        for _ in range(max_tokens):
+            logits, states = self._compiled_next(tf.constant(unread[None, :], tf.int32), states)
+            word = _sample(logits.numpy().astype(np.float64), temperature, draw)
+            if word == END_OF_DOCUMENT:
+                break
+            words.append(word)
+            unread = np.array([word])
+        return np.array(words, np.int64)
+
+    # ------------------------------------------------------------------ disk
+
+    def save(self, folder: Path) -> None:
+        """Write `lstm.json` (the shape) and `lstm.npz` (the weights)."""
+        shape = {"vocabulary": self.vocabulary, **asdict(self.preset)}
+        (folder / "lstm.json").write_text(json.dumps(shape), encoding="utf-8")
+        arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(self.variables)}
+        np.savez(folder / "lstm.npz", allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        shape = json.loads((folder / "lstm.json").read_text(encoding="utf-8"))
+        model = cls(shape.pop("vocabulary"), LstmPreset(**shape))
+        with np.load(folder / "lstm.npz", allow_pickle=False) as arrays:
+            for i, variable in enumerate(model.variables):
+                variable.assign(arrays[f"v{i}"])
+        return model
+
+
+def _sample(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:
+    if temperature <= 0:
+        return int(logits.argmax())
+    scaled = logits / temperature
+    weights = np.exp(scaled - scaled.max())
+    return int(draw.choice(len(weights), p=weights / weights.sum()))

@@ -1,0 +1,183 @@
+"""The fetcher against a site that misbehaves: every outcome is a record, nothing hangs, nothing inside is reached."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from lmflow.crawl.address import is_public
+from lmflow.crawl.http import Fetcher, Policy
+from lmflow.crawl.pace import retry_after
+from lmflow.crawl.urls import canonical_url
+from tests.conftest import free_port
+from tests.crawl.site import Site, running_site
+
+POLICY = Policy(
+    "lmflow-test/1 (+mailto:owner@example.org)",
+    private_hosts=("127.0.0.1",),
+    rate=1000,
+    concurrency=4,
+    connect_s=2,
+    read_s=1,
+    total_s=1.5,
+    max_bytes=1_000_000,
+)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with running_site() as running:
+        yield running
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Fetcher]:
+    with Fetcher(POLICY) as ready:
+        yield ready
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/ok", ""),
+        ("/gzip", ""),
+        ("/missing", "http_404"),
+        ("/loop", "redirects"),
+        ("/slow-body", "timeout"),
+        ("/slow-head", "timeout"),
+        ("/endless", "too_large"),
+        ("/announced", "too_large"),
+        ("/bomb", "too_large"),
+        ("/broken-gzip", "encoding"),
+        ("/brotli", "encoding"),
+        ("/garbage", "protocol"),
+        ("/headers", "protocol"),
+        ("/short", "protocol"),
+        ("/to/ftp://example.org/x", "url"),
+        ("/to/file:///etc/passwd", "url"),
+        ("/to/http://169.254.169.254/latest/meta-data/", "address"),
+        ("/to/http://127.0.0.1:1/", "address"),
+        ("/to/http://[::1]:9/", "address"),
+        ("/to/http://[bad/", "url"),
+    ],
+)
+def test_every_behaviour_of_a_site_ends_in_a_record(site: Site, fetcher: Fetcher, path: str, error: str) -> None:
+    started = time.monotonic()
+    fetch = fetcher.get(site.url + path)
+    assert (fetch.error, fetch.detail if fetch.error != error else "") == (error, "")
+    assert time.monotonic() - started < 8
+    if path == "/gzip":
+        assert fetch.body == b"one two"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1/", "http://192.168.1.1/", "http://172.16.0.1/", "http://100.64.0.1/", "http://0.0.0.0/",
+        "http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://[::1]/", "http://[::]/",
+        "http://[::ffff:127.0.0.1]/", "http://[::ffff:a9fe:a9fe]/", "http://[64:ff9b::7f00:1]/", "http://[fe80::1]/",
+        "http://[fd00:ec2::254]/", "http://[2002:7f00:1::]/", "http://169.254.169.254/", "http://localhost/",
+        "http://224.0.0.1/", "http://255.255.255.255/", "http://①②⑦.0.0.1/",
+    ],
+)  # fmt: skip
+def test_no_address_inside_is_reached(fetcher: Fetcher, url: str) -> None:
+    assert fetcher.get(url).error in ("address", "dns", "url")
+    assert fetcher.get(url, heed_robots=False).error in ("address", "dns", "url")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x.org/", "file:///etc/passwd", "http://", "http://a:b@127.0.0.1/", "x", "http://x:99999/"]
+)
+def test_what_is_no_web_address_is_refused(fetcher: Fetcher, url: str) -> None:
+    assert fetcher.get(url).error == "url"
+
+
+def test_public_addresses_are_public() -> None:
+    assert all(map(is_public, ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]))
+
+
+def test_a_known_page_is_asked_for_conditionally(site: Site, fetcher: Fetcher) -> None:
+    site.pages["/page"] = b"hello"
+    first = fetcher.get(site.url + "/page")
+    assert (first.status, first.body, first.charset) == (200, b"hello", "utf-8")
+    again = fetcher.get(site.url + "/page", etag=first.headers["etag"])
+    assert (again.status, again.error, again.not_modified) == (304, "", True)
+
+
+def test_the_crawler_says_who_it_is(site: Site, fetcher: Fetcher) -> None:
+    fetcher.get(site.url + "/ok")
+    assert {headers["User-Agent"] for _, _, headers in site.requests} == {POLICY.user_agent}
+
+
+def test_robots_txt_closes_what_it_names_and_is_asked_once(site: Site, fetcher: Fetcher) -> None:
+    site.robots = (200, b"User-agent: lmflow-test\nDisallow: /private/\nCrawl-delay: 0.2\n")
+    site.pages["/private/x"] = b"secret"
+    assert fetcher.get(site.url + "/private/x").error == "robots"
+    started = time.monotonic()
+    assert [fetcher.get(site.url + "/ok").error for _ in range(3)] == ["", "", ""]
+    assert time.monotonic() - started >= 0.4
+    assert fetcher.get(site.url + "/to/" + site.url + "/private/x").error == "robots"
+    assert (site.asked("/robots.txt"), site.asked("/private/x")) == (1, 0)
+
+
+@pytest.mark.parametrize(("status", "error"), [(404, ""), (403, ""), (500, "robots"), (503, "robots")])
+def test_a_missing_robots_txt_opens_and_a_broken_one_closes(
+    site: Site, fetcher: Fetcher, status: int, error: str
+) -> None:
+    site.robots = (status, b"User-agent: *\nDisallow: /\n")
+    assert fetcher.get(site.url + "/ok").error == error
+
+
+def test_a_busy_host_is_asked_again_after_it_says_so(site: Site, fetcher: Fetcher) -> None:
+    site.busy = 2
+    fetch = fetcher.get(site.url + "/busy")
+    assert (fetch.status, fetch.attempts) == (200, 3)
+
+
+def test_a_host_that_asks_for_hours_is_left_alone(site: Site, fetcher: Fetcher) -> None:
+    fetch = fetcher.get(site.url + "/limited")
+    assert (fetch.error, fetch.attempts) == ("http_429", 1)
+    assert fetch.retry_at is not None and (fetch.retry_at - fetch.fetched_at).total_seconds() > 7000
+    assert site.asked("/limited") == 1
+
+
+def test_politeness_measured_at_the_server(site: Site) -> None:
+    with Fetcher(replace(POLICY, rate=20, concurrency=2)) as fetcher:
+        threads = [threading.Thread(target=fetcher.get, args=(f"{site.url}/ok?{n}",)) for n in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    times = sorted(at for at, path, _ in site.requests if path.startswith("/ok"))
+    assert len(times) == 12
+    assert times[-1] - times[0] >= 11 / 20 * 0.95
+    assert site.most_at_once <= 2
+
+
+def test_an_unreachable_host_is_a_record(fetcher: Fetcher) -> None:
+    assert fetcher.get(f"http://127.0.0.1:{free_port()}/").error == "connect"
+    assert fetcher.get("http://no-such-host.invalid/").error == "dns"
+
+
+def test_retry_after_is_read_as_seconds_or_date() -> None:
+    assert retry_after("120") == 120
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after("soon") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("HTTP://Example.ORG:80/a?utm_source=x&b=1&utm_medium=y#frag", "http://example.org/a?b=1"),
+        ("https://例え.jp/路?q=é", "https://xn--r8jz45g.jp/%E8%B7%AF?q=é"),
+        ("https://x.org:8443", "https://x.org:8443/"),
+        ("https://x.org/a%20b c", "https://x.org/a%20b%20c"),
+    ],
+)
+def test_one_page_has_one_address(url: str, canonical: str) -> None:
+    assert canonical_url(url) == canonical
+    assert canonical_url(canonical) == canonical

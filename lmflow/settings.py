@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     samples_port: int = Field(8770, ge=1, le=65535)
     serving_port: int = Field(8790, ge=1, le=65535)
+    dags: Path = Field(PROJECT / "dags", description="The DAG files that the local Airflow reads.")
+    airflow_password: SecretStr = Field(
+        SecretStr(""), description="Password of Airflow's user `admin`. Default: made once, kept in <home>."
+    )
     mlflow_uri: str = Field("", description="MLflow tracking server. Default: the local one that `make up` starts.")
     samples_url: str = Field("", description="The embedded sample sites. Default: the server that `make up` starts.")
 

@@ -39,7 +39,7 @@ class Bar:
     """How far one piece of work has come: count, rate and time left."""
 
     def __init__(self, what: str, total: float | None, unit: str) -> None:
-        self._what, self._total, self._unit = what, total, unit
+        self._what, self.total, self._unit = what, total, unit
         self._done = 0.0
         self._started = self._printed = time.monotonic()
 
@@ -63,12 +63,12 @@ class Bar:
 
     def _line(self, now: float) -> str:
         rate = self._done / max(now - self._started, 1e-9)
-        if not self._total:
+        if not self.total:
             return f"{self._what}: {self._done:,.0f} {self._unit}, {rate:,.1f} a second"
-        left = max(self._total - self._done, 0) / rate if rate else float("inf")
+        left = max(self.total - self._done, 0) / rate if rate else float("inf")
         eta = f"{left:,.0f} s left" if left != float("inf") else "time left unknown"
-        share = 100 * self._done / self._total
-        return f"{self._what}: {self._done:,.0f} of {self._total:,.0f} {self._unit} ({share:.0f} %), {eta}"
+        share = 100 * self._done / self.total
+        return f"{self._what}: {self._done:,.0f} of {self.total:,.0f} {self._unit} ({share:.0f} %), {eta}"
 
     def _print(self, line: str, last: bool = False) -> None:
         if sys.stderr.isatty():

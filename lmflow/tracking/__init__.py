@@ -237,6 +237,11 @@ def run(
         yield opened
 
 
+def download(run_id: str, path: str, folder: Path) -> Path:
+    """Fetch one artifact of a run into a local folder; returns where it lies."""
+    return Path(client().download_artifacts(run_id, path, str(folder)))
+
+
 def lineage() -> dict[str, str]:
     """Where a run comes from: code version, git commit, and the DAG run that asked for it."""
     names = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -88,6 +88,9 @@ class Recurrent(Protocol):
 
     def forward(self, tokens: Any, states: Any, dropout_seed: Any) -> Any:
         """Logits and next states."""
+
+    def score(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
+        """Nats of each document. Shape [documents]."""
 
 
 class TrainingDiverged(RuntimeError):

@@ -1,0 +1,121 @@
+"""Score a registered language model on the held-out documents of the latest dataset of its language.
+
+The score is bits per byte of the original text, so models with different tokenizers are compared on equal terms. Scores
+by document are kept with the run that trained the model; the gate pairs them. Scored once for the same documents.
+
+Examples:
+  python -m jobs.evaluate_model --model models:/lm-en/3
+  python -m jobs.evaluate_model --model models:/lm-zh@champion
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from jobs.command import Options, Progress, Result, main
+from lmflow import registry, tracking
+from lmflow.dataset import store
+from lmflow.dataset.shards import Dataset
+from lmflow.errors import InputError
+from lmflow.evaluation.compression import Estimate, bits_per_byte
+from lmflow.evaluation.scores import Scores
+from lmflow.lake import Lake
+from lmflow.settings import settings
+
+_AT_ONCE = 256  # documents handed to the model in one call
+
+
+class EvaluateModel(Options):
+    """Options of evaluate_model."""
+
+    model: str = Field(
+        description="Registered language model: models:/lm-<lang>/<version> or models:/lm-<lang>@<alias>.",
+        pattern=r"^models:/lm-[a-z-]+(/\d+|@\w+)$",
+        examples=["models:/lm-en@champion"],
+    )
+
+
+def run(options: EvaluateModel, progress: Progress) -> Result:
+    """Score on the held-out documents as they are now, unless that has been done."""
+    version = _version(options.model)
+    lang = version.name.removeprefix("lm-")
+    dataset = store.latest(Lake.open(), lang)
+    digest = dataset.manifest["held_out_digest"]
+    facts = {"model": version.name, "version": version.version, "held_out_digest": digest, "run_id": version.run_id}
+    facts["architecture"] = version.tags.get("architecture", "")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{digest[:16]}.parquet"
+        if version.tags.get("held_out_digest") == digest:
+            found = Scores.read(tracking.download(version.run_id, Scores.artifact(digest), Path(scratch)))
+            reason = f"version {version.version} was scored on these {len(found.doc_ids):,} documents before"
+            return {"status": "nothing_new", "reason": reason, **facts, **_figures(found)}
+        scores = _score(version, dataset, digest, progress)
+        scores.write(path)
+        figures = _figures(scores)
+        with tracking.run("lmflow/language-model", version.name, {}, run_id=version.run_id) as opened:
+            opened.log_artifact(path, "evaluation")
+            opened.log_metrics(figures["metrics"])
+            opened.log_dataset(
+                f"held-out-{lang}", dataset.folder.as_uri(), digest, "evaluation", dataset.manifest["splits"]["test"]
+            )
+        client = tracking.client()
+        for tag, value in {"held_out_digest": digest, **figures["metrics"]}.items():
+            client.set_model_version_tag(version.name, str(version.version), tag, str(value))
+    return {**facts, **figures}
+
+
+def _version(uri: str) -> registry.Version:
+    matched = re.match(r"models:/([a-z-]+)(?:/(\d+)|@(\w+))$", uri)
+    if matched is None:
+        raise InputError(f"--model {uri}: write models:/lm-en/3 or models:/lm-en@champion")
+    name, number, alias = matched.groups()
+    if alias is not None:
+        aliases = registry.aliases(name)
+        if alias not in aliases:
+            there = ", ".join(sorted(aliases)) or "none"
+            raise InputError(f"{name} has no alias {alias!r} (it has: {there}); train and promote a model first")
+        number = str(aliases[alias])
+    found = [version for version in registry.versions(name) if version.version == int(number)]
+    if not found:
+        raise InputError(f"{name} has no version {number}; see {settings().mlflow_uri}/#/models/{name}")
+    return found[0]
+
+
+def _score(version: registry.Version, dataset: Dataset, digest: str, progress: Progress) -> Scores:
+    import mlflow
+    import pandas as pd
+
+    model = mlflow.pyfunc.load_model(version.uri)
+    split = dataset.split("test")
+    texts = [dataset.tokenizer.decode(ids) for ids in split.documents()]
+    bits: list[float] = []
+    with progress.bar(len(texts), f"scoring {version.name} version {version.version}", "documents") as bar:
+        for start in range(0, len(texts), _AT_ONCE):
+            rows = pd.DataFrame({"prompt": texts[start : start + _AT_ONCE]})
+            bits += model.predict(rows, params={"task": "score"})
+            bar.advance(len(rows))
+    nats = np.array(bits) * split.n_bytes * np.log(2)
+    return Scores(digest, split.doc_ids, nats, split.n_bytes)
+
+
+def _figures(scores: Scores) -> Result:
+    estimate: Estimate = bits_per_byte(scores.nats, scores.n_bytes)
+    return {
+        "documents": len(scores.doc_ids),
+        "bits_per_byte": asdict(estimate),
+        "metrics": {
+            "test_bits_per_byte": estimate.value,
+            "test_bits_per_byte_low": estimate.low,
+            "test_bits_per_byte_high": estimate.high,
+        },
+    }
+
+
+if __name__ == "__main__":
+    main(EvaluateModel, run, __doc__)

@@ -1,0 +1,318 @@
+"""Train a language model on the latest dataset of one language and register it as `lm-<lang>`.
+
+Families: `ngram` (interpolated modified Kneser-Ney) and `lstm` (under tf.distribute.MirroredStrategy). The same data,
+options and code train once: a second run finds the version and says so. A killed LSTM training goes on at its newest
+checkpoint and ends in the same weights. The gate (promote_model) decides what becomes champion, not this job.
+
+Examples:
+  python -m jobs.train_language_model --lang en --architecture ngram --order 5
+  python -m jobs.train_language_model --lang zh --architecture lstm --preset lstm-nano --epochs 3
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from jobs.command import Bar, Options, Progress, Result, main
+from lmflow import __version__, registry, tracking
+from lmflow.dataset import store
+from lmflow.dataset.shards import Dataset, Split
+from lmflow.errors import InputError
+from lmflow.evaluation.compression import bits_per_byte, perplexity
+from lmflow.lake import Lake
+from lmflow.lake.lock import exclusive
+from lmflow.models import families
+from lmflow.models.contract import LanguageModel
+from lmflow.models.lstm import PRESETS
+from lmflow.settings import settings
+
+_REQUIREMENTS: Final = {
+    "ngram": ("mlflow", "numpy", "pandas", "tokenizers"),
+    "lstm": ("mlflow", "numpy", "pandas", "tokenizers", "tensorflow", "keras"),
+}
+_PROMPTS: Final = {"en": ("The", "In the"), "zh": ("中国", "我们")}
+
+
+class TrainLanguageModel(Options):
+    """Options of train_language_model."""
+
+    lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
+    architecture: Literal["ngram", "lstm"] = Field(description="Family of model.")
+    order: int = Field(5, description="ngram: longest n-gram, in tokens.", ge=1, le=8)
+    preset: Literal[tuple(PRESETS)] = Field("lstm-nano", description="lstm: shape of the network.")  # type: ignore[valid-type]
+    dropout: float | None = Field(None, description="lstm: in place of the preset's dropout.", ge=0, lt=1)
+    epochs: float = Field(3.0, description="lstm: passes over the training split.", gt=0, le=1000)
+    batch_size: int = Field(32, description="lstm: parallel streams, over all replicas.", ge=1, le=65536)
+    sequence_length: int = Field(32, description="lstm: tokens of each stream a step.", ge=2, le=4096)
+    learning_rate: float = Field(4e-3, description="lstm: peak of Adam's learning rate.", gt=0, le=1)
+    replicas: int = Field(1, description="lstm: GPUs of this host, or logical CPU devices where it has none.", ge=1)
+    seed: int = Field(1, description="lstm: seed of weights and dropout.", ge=0)
+
+
+#: What else decides the result of a family, beside the data and the code.
+_DECIDES: Final = {
+    "ngram": {"lang", "architecture", "order"},
+    "lstm": set(TrainLanguageModel.model_fields) - {"order"},
+}
+
+
+@dataclass(frozen=True)
+class _Trained:
+    model: LanguageModel
+    tokens_per_second: float
+    history: list[tuple[str, float, int]]
+
+
+def run(options: TrainLanguageModel, progress: Progress) -> Result:
+    """Train and register, unless that has been done."""
+    dataset = store.latest(Lake.open(), options.lang)
+    name = f"lm-{options.lang}"
+    config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
+    key = _digest({"code": __version__, "dataset": dataset.digest, **config})
+    with exclusive(f"train_{name}_{options.architecture}"):
+        done = registry.find(name, {"input_digest": key})
+        if done is not None:
+            reason = f"version {done.version} of {name} has the same data and options"
+            return {"status": "nothing_new", "reason": reason, **_facts(options, name, done.version, done.run_id)}
+        checkpoints = settings().home / "checkpoints" / key
+        config |= {"dataset_digest": dataset.digest, "vocabulary": dataset.manifest["vocabulary"]}
+        title = f"{options.architecture}-{options.lang}"
+        with tracking.run(
+            "lmflow/language-model", title, config, {"model": name}, _continued(checkpoints), system_metrics=True
+        ) as opened:
+            _remember(checkpoints, opened.run_id)
+            opened.log_dataset(
+                f"dataset-{options.lang}",
+                dataset.folder.as_uri(),
+                dataset.digest,
+                "training",
+                dataset.manifest["splits"]["train"],
+            )
+            trained = _train(options, dataset, checkpoints, opened, progress)
+            valid = dataset.split("valid")
+            nats = trained.model.score(valid.documents())
+            estimate = bits_per_byte(nats, valid.n_bytes)
+            metrics = {
+                "valid_perplexity": perplexity(nats, len(valid.tokens)),
+                "valid_bits_per_byte": estimate.value,
+                "tokens_per_second": trained.tokens_per_second,
+                "parameters": float(trained.model.n_parameters),
+            }
+            opened.log_metrics(metrics)
+            samples = _samples(options.lang, dataset, trained.model)
+            card = _card(name, options, dataset, metrics, samples)
+            opened.log_text(card, "model_card.md")
+            tags = {
+                "input_digest": key,
+                "architecture": options.architecture,
+                "dataset_digest": dataset.digest,
+                "tokenizer_digest": dataset.manifest["tokenizer_digest"],
+                "corpus_version": dataset.manifest["lineage"].get("corpus_version", ""),
+                "seed": options.seed,
+                **tracking.lineage(),
+            }
+            version = _register(opened, name, options.architecture, trained.model, dataset, card, tags)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return {**_facts(options, name, version.version, opened.run_id), "metrics": metrics, "samples": samples}
+
+
+def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) -> Result:
+    return {
+        "model": name,
+        "architecture": options.architecture,
+        "version": version,
+        "model_uri": f"models:/{name}/{version}",
+        "run_id": run_id,
+        "run_url": tracking.run_url(run_id),
+    }
+
+
+def _train(
+    options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, progress: Progress
+) -> _Trained:
+    split = dataset.split("train")
+    if options.architecture == "ngram":
+        return _train_ngram(options, dataset, split, progress)
+    with progress.bar(None, f"{options.preset} {options.lang}", "steps") as bar:
+        trained = _train_lstm(options, dataset, split, checkpoints, bar)
+    opened.log_history(trained.history)
+    opened.log_figure(_loss_curve(trained.history), "plots/loss.png")
+    return trained
+
+
+def _train_ngram(options: TrainLanguageModel, dataset: Dataset, split: Split, progress: Progress) -> _Trained:
+    import time
+
+    from lmflow.models.ngram import KneserNey
+
+    progress.say(f"counting n-grams up to order {options.order} in {len(split.tokens):,} tokens")
+    started = time.monotonic()
+    model = KneserNey.fit(split.documents(), dataset.manifest["vocabulary"], options.order)
+    return _Trained(model, len(split.tokens) / (time.monotonic() - started), [])
+
+
+def _train_lstm(options: TrainLanguageModel, dataset: Dataset, split: Split, checkpoints: Path, bar: Bar) -> _Trained:
+    from dataclasses import replace
+
+    from lmflow.models.lstm import Lstm
+    from lmflow.training.loop import Point, Schedule, TrainingDiverged, train
+
+    preset = PRESETS[options.preset]
+    preset = preset if options.dropout is None else replace(preset, dropout=options.dropout)
+    valid = dataset.split("valid")
+    documents, n_tokens = valid.documents(), len(valid.tokens)
+    steps = len(split.tokens) // (options.batch_size * options.sequence_length)
+    schedule = Schedule(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        sequence_length=options.sequence_length,
+        learning_rate=options.learning_rate,
+        evaluate_every=max(1, steps),
+        seed=options.seed,
+    )
+    history: list[tuple[str, float, int]] = []
+
+    def report(point: Point, total: int) -> None:
+        bar.total = total
+        bar.reach(point.step, f"loss {point.loss:.3f}")
+        if point.step % 20 == 0 or point.step == total:
+            history.append(("train_loss", point.loss, point.step))
+
+    try:
+        model, outcome = train(
+            lambda: Lstm(dataset.manifest["vocabulary"], preset, options.seed),
+            split.tokens,
+            lambda model: float(model.score(documents).sum() / n_tokens),
+            schedule,
+            checkpoints,
+            options.replicas,
+            report,
+        )
+    except TrainingDiverged:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if outcome.interrupted:
+        raise InterruptedError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
+    history += [
+        ("valid_loss", point.valid_loss, point.step) for point in outcome.points if point.valid_loss is not None
+    ]
+    return _Trained(model, outcome.tokens_per_second, history)
+
+
+def _register(
+    opened: tracking.Run,
+    name: str,
+    architecture: str,
+    model: LanguageModel,
+    dataset: Dataset,
+    card: str,
+    tags: dict[str, Any],
+) -> tracking.ModelVersion:
+    from importlib.metadata import version
+
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    from lmflow import training
+
+    parameters = ParamSchema(
+        [
+            ParamSpec("task", "string", "generate"),
+            ParamSpec("max_tokens", "long", 60),
+            ParamSpec("temperature", "double", 0.8),
+            ParamSpec("seed", "long", 0),
+        ]
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        families.save(model, folder)
+        dataset.tokenizer.save(folder)
+        return opened.log_model(
+            name=name,
+            code=Path(training.__file__).parent / "language_model_pyfunc.py",
+            artifacts={"model": folder},
+            modules=["lmflow.models", "lmflow.dataset.tokenizer"],
+            requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS[architecture]],
+            input_example=pd.DataFrame({"prompt": ["The"]}),
+            signature=ModelSignature(inputs=Schema([ColSpec("string", "prompt")]), params=parameters),
+            description=card,
+            tags=tags,
+        )
+
+
+def _samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str]:
+    prompts = _PROMPTS.get(lang, ("",))
+    encoded = dataset.tokenizer.encode(list(prompts))
+    return {
+        prompt: dataset.tokenizer.decode(model.generate(ids, 60, temperature=0.8, seed=1))
+        for prompt, ids in zip(prompts, encoded, strict=True)
+    }
+
+
+def _card(
+    name: str, options: TrainLanguageModel, dataset: Dataset, metrics: dict[str, float], samples: dict[str, str]
+) -> str:
+    train = dataset.manifest["splits"]["train"]
+    shape = f"order {options.order}" if options.architecture == "ngram" else options.preset
+    lines = [
+        f"# {name}: {options.architecture} ({shape})",
+        "",
+        f"Trained on {train['documents']:,} documents, {train['bytes'] / 1e6:.2f} MB, {train['tokens']:,} tokens "
+        f"(dataset `{dataset.digest[:12]}`, corpus version {dataset.manifest['lineage'].get('corpus_version')}).",
+        "",
+        *(f"- {metric}: {value:,.4g}" for metric, value in metrics.items()),
+        "",
+        "## What it writes",
+        "",
+        *(f"> **{prompt}**{' '.join(text.split())}\n" for prompt, text in samples.items()),
+        "A model of this size echoes its corpus; it states nothing as fact.",
+    ]
+    return "\n".join(lines)
+
+
+def _loss_curve(history: list[tuple[str, float, int]]) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4))
+    axes = figure.subplots()
+    for name in ("train_loss", "valid_loss"):
+        points = [(step, value) for metric, value, step in history if metric == name]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=name, marker="o" if name == "valid_loss" else None)
+    axes.set(xlabel="step", ylabel="nats a token")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    return figure
+
+
+def _continued(checkpoints: Path) -> str | None:
+    path = checkpoints / "run_id"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _remember(checkpoints: Path, run_id: str) -> None:
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    partial = checkpoints / f".run_id.{os.getpid()}"
+    partial.write_text(run_id, encoding="utf-8")
+    partial.rename(checkpoints / "run_id")
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+if __name__ == "__main__":
+    main(TrainLanguageModel, run, __doc__)

@@ -1,0 +1,77 @@
+"""Datasets in the lake: built once for the same documents and options, found by language."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lmflow import __version__
+from lmflow.dataset import shards
+from lmflow.dataset.shards import Dataset, Document
+from lmflow.errors import InputError
+from lmflow.lake import Lake
+
+
+def input_key(identity: Sequence[tuple[str, int, str]], vocabulary: int) -> str:
+    """What decides a dataset: (doc_id, revision, split) of its documents, the vocabulary, and the code."""
+    digest = hashlib.sha256(f"{__version__}:{vocabulary}".encode())
+    for row in sorted(identity):
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()[:32]
+
+
+def find(lake: Lake, lang: str, key: str) -> Dataset | None:
+    """The dataset of a language built under `key`, if there is one."""
+    if not lake.objects.exists(f"{_place(lang, key)}/manifest.json"):
+        return None
+    return Dataset(_local(lake, lang, key))
+
+
+def latest(lake: Lake, lang: str) -> Dataset:
+    """The dataset of a language that was built last.
+
+    Raises:
+        InputError: there is none.
+    """
+    pointer = f"datasets/{lang}/latest.json"
+    if not lake.objects.exists(pointer):
+        raise InputError(f"no dataset of {lang!r} yet; run `python -m jobs.build_dataset --lang {lang}`")
+    return Dataset(_local(lake, lang, json.loads(lake.objects.get(pointer))["key"]))
+
+
+def point_to(lake: Lake, lang: str, key: str) -> None:
+    """Make the dataset under `key` the latest of its language."""
+    lake.objects.put(f"datasets/{lang}/latest.json", json.dumps({"key": key}).encode())
+
+
+def build(
+    lake: Lake,
+    lang: str,
+    key: str,
+    splits: Mapping[str, Sequence[Document]],
+    vocabulary: int,
+    lineage: Mapping[str, Any],
+) -> Dataset:
+    """Write a dataset into the lake; its manifest goes last, so that a killed build leaves nothing that looks whole."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        shards.write(folder, splits, vocabulary, lineage)
+        names = sorted(path.name for path in folder.iterdir() if path.name != "manifest.json")
+        for name in [*names, "manifest.json"]:
+            lake.objects.put(f"{_place(lang, key)}/{name}", folder / name)
+    point_to(lake, lang, key)
+    return Dataset(_local(lake, lang, key))
+
+
+def _place(lang: str, key: str) -> str:
+    return f"datasets/{lang}/{key}"
+
+
+def _local(lake: Lake, lang: str, key: str) -> Path:
+    """A local folder with all files of a dataset."""
+    paths = [lake.objects.local(name) for name in lake.objects.list(f"{_place(lang, key)}/")]
+    return paths[0].parent

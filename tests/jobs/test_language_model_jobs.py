@@ -1,0 +1,112 @@
+"""From a corpus to a registered, scored language model, once: shards, training, evaluation, and a fresh process."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jobs import build_dataset, evaluate_model, train_language_model
+from jobs.command import Progress
+from lmflow import registry, tracking
+from lmflow.errors import InputError
+from lmflow.evaluation.scores import Scores
+from lmflow.lake import Lake
+from lmflow.lake.schemas import SCHEMAS
+
+PROGRESS = Progress()
+
+
+def make_corpus(n: int = 120, seed: int = 1) -> None:
+    """A corpus of small documents in English, in the table's own shape."""
+    draw = random.Random(seed)
+    nouns, verbs = ["cat", "dog", "bird", "tree", "river"], ["sees", "follows", "remembers", "crosses"]
+    rows = []
+    for number in range(n):
+        sentences = [f"The {draw.choice(nouns)} {draw.choice(verbs)} the {draw.choice(nouns)}." for _ in range(30)]
+        split = "test" if number % 10 == 0 else "valid" if number % 10 == 1 else "train"
+        rows.append(
+            {"doc_id": f"news:{number}", "revision": 1, "lang": "en", "split": split, "text": " ".join(sentences)}
+        )
+    columns = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in SCHEMAS["corpus"]}
+    Lake.open().table("corpus").append(f"made:{n}:{seed}", pa.table(columns))
+
+
+@pytest.fixture
+def unique_lang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The MLflow server is shared by the session: remove what an earlier test registered."""
+    for version in registry.versions("lm-en"):
+        tracking.client().delete_model_version("lm-en", str(version.version))
+
+
+def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
+    mlflow_server: str, unique_lang: None, tmp_path: Path
+) -> None:
+    make_corpus()
+    built = build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)
+    assert built["splits"]["test"]["documents"] == 12
+    assert build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)["status"] == "nothing_new"
+
+    ngram = train_language_model.TrainLanguageModel(lang="en", architecture="ngram", order=4)
+    lstm = train_language_model.TrainLanguageModel(
+        lang="en", architecture="lstm", epochs=2, batch_size=8, sequence_length=16
+    )
+    first, second = train_language_model.run(ngram, PROGRESS), train_language_model.run(lstm, PROGRESS)
+    assert second["metrics"]["valid_perplexity"] < 300
+    again = train_language_model.run(lstm, PROGRESS)
+    assert (again["status"], again["version"]) == ("nothing_new", second["version"])
+
+    for trained in (first, second):
+        options = evaluate_model.EvaluateModel(model=trained["model_uri"])
+        scored = evaluate_model.run(options, PROGRESS)
+        low, high = scored["bits_per_byte"]["low"], scored["bits_per_byte"]["high"]
+        assert low <= scored["metrics"]["test_bits_per_byte"] <= high < 8
+        assert evaluate_model.run(options, PROGRESS)["metrics"] == pytest.approx(scored["metrics"])
+        sheet = tracking.download(trained["run_id"], Scores.artifact(scored["held_out_digest"]), tmp_path)
+        assert len(Scores.read(sheet).doc_ids) == 12
+        card = tracking.client().get_model_version("lm-en", str(trained["version"]))
+        assert card.tags["dataset_digest"] == built["dataset_digest"]
+        assert card.description.startswith(f"# lm-en: {trained['architecture']}")
+
+    script = (
+        "import mlflow, pandas as pd\n"
+        f"for uri in ('{first['model_uri']}', '{second['model_uri']}'):\n"
+        "    model = mlflow.pyfunc.load_model(uri)\n"
+        "    print(repr(model.predict(pd.DataFrame({'prompt': ['The cat']}), params={'max_tokens': 12})))\n"
+        "import lmflow; print(lmflow.__file__)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    fresh = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**environment, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert fresh.returncode == 0, fresh.stderr[-2000:]
+    lines = fresh.stdout.strip().splitlines()
+    assert len(lines) == 3
+    assert str(Path(__file__).resolve().parents[2] / "lmflow") not in lines[-1]
+
+
+def test_nothing_to_work_on_is_named_with_the_remedy(mlflow_server: str) -> None:
+    with pytest.raises(InputError, match=r"no documents in 'fr' \(it has: nothing\).*build_corpus"):
+        build_dataset.run(build_dataset.BuildDataset(lang="fr"), PROGRESS)
+    with pytest.raises(InputError, match="no dataset of 'fr' yet"):
+        train_language_model.run(train_language_model.TrainLanguageModel(lang="fr", architecture="ngram"), PROGRESS)
+    with pytest.raises(InputError, match="has no version 999"):
+        evaluate_model.run(evaluate_model.EvaluateModel(model="models:/lm-nn/999"), PROGRESS)
+
+
+def test_scores_come_back_as_they_were_written(tmp_path: Path) -> None:
+    scores = Scores("d" * 64, ("a", "文"), np.array([1.5, 2.5]), np.array([3, 4]))
+    scores.write(tmp_path / "s.parquet")
+    again = Scores.read(tmp_path / "s.parquet")
+    assert (again.held_out_digest, again.doc_ids, again.nats.tolist()) == ("d" * 64, ("a", "文"), [1.5, 2.5])

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from lmflow.crawl.address import is_public
-from lmflow.crawl.http import Fetcher, Policy
+from lmflow.crawl.http import Fetcher
 from lmflow.crawl.pace import retry_after
 from lmflow.crawl.urls import canonical_url
 from tests.conftest import free_port
-from tests.crawl.site import Site, running_site
-
-POLICY = Policy(
-    "lmflow-test/1 (+mailto:owner@example.org)",
-    private_hosts=("127.0.0.1",),
-    rate=1000,
-    concurrency=4,
-    connect_s=2,
-    read_s=1,
-    total_s=1.5,
-    max_bytes=1_000_000,
-)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running_site() as running:
-        yield running
-
-
-@pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    with Fetcher(POLICY) as ready:
-        yield ready
+from tests.crawl.conftest import POLICY
+from tests.crawl.site import Site
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""Pages as they were fetched, in standard WARC 1.1 files (ISO 28500:2017): one gzip member a record.
+
+The body is stored decompressed, so the headers that described its transfer are kept under `X-Archive-Orig-`, as
+archives do. Record positions are known when they are written: a document points at its record.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import uuid
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import IO, Final
+
+_TRANSFER_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding", "content-length"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record lies in its file, in bytes."""
+
+    offset: int
+    length: int
+
+
+class WarcWriter:
+    """Collects records in memory; `content` is the file."""
+
+    def __init__(self, software: str) -> None:
+        self._buffer = io.BytesIO()
+        fields = f"software: {software}\r\nformat: WARC File Format 1.1\r\n".encode()
+        self._write("warcinfo", datetime.now(UTC), fields, "application/warc-fields")
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._buffer.tell()
+
+    @property
+    def content(self) -> bytes:
+        """The whole file."""
+        return self._buffer.getvalue()
+
+    def add_response(
+        self, url: str, status: int, headers: Mapping[str, str], body: bytes, fetched_at: datetime
+    ) -> Place:
+        """Append one HTTP response."""
+        phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+        lines = [f"HTTP/1.1 {status} {phrase}"]
+        for name, value in headers.items():
+            lines.append(f"{'X-Archive-Orig-' if name.lower() in _TRANSFER_HEADERS else ''}{name}: {value}")
+        lines.append(f"Content-Length: {len(body)}")
+        head = "\r\n".join(line.replace("\r", " ").replace("\n", " ") for line in lines).encode("utf-8", "replace")
+        return self._write("response", fetched_at, head + b"\r\n\r\n" + body, "application/http; msgtype=response", url)
+
+    def _write(self, kind: str, moment: datetime, block: bytes, content_type: str, url: str = "") -> Place:
+        fields = [
+            "WARC/1.1",
+            f"WARC-Type: {kind}",
+            f"WARC-Record-ID: <urn:uuid:{uuid.uuid4()}>",
+            f"WARC-Date: {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            *([f"WARC-Target-URI: {url}"] if url else []),
+            f"Content-Type: {content_type}",
+            f"Content-Length: {len(block)}",
+        ]
+        offset = self._buffer.tell()
+        record = "\r\n".join(fields).encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
+        self._buffer.write(gzip.compress(record, 6, mtime=0))
+        return Place(offset, self._buffer.tell() - offset)
+
+
+def read_response(file: IO[bytes], place: Place) -> bytes:
+    """The HTTP body of a response record.
+
+    Raises:
+        ValueError: there is no such record.
+    """
+    file.seek(place.offset)
+    try:
+        record = gzip.decompress(file.read(place.length))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"no WARC record at {place.offset}: {error}") from None
+    head, found, block = record.partition(b"\r\n\r\n")
+    if not found or not head.startswith(b"WARC/1.") or b"WARC-Type: response" not in head:
+        raise ValueError(f"no WARC response record at {place.offset}")
+    return block.removesuffix(b"\r\n\r\n").partition(b"\r\n\r\n")[2]

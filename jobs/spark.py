@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from jobs.command import Bar
 from lmflow.lake import Table
 from lmflow.lake.storage import spark_path
 from lmflow.settings import settings
@@ -75,3 +79,24 @@ def write_staged(frame: DataFrame, table: Table) -> str:
     staged = table.stage()
     frame.select(*table.schema.names).write.mode("append").parquet(spark_path(staged))
     return staged
+
+
+@contextmanager
+def watching(spark: SparkSession, tasks: int, bar: Bar) -> Iterator[None]:
+    """Show on a bar how many tasks are done of the stage that has so many, for the length of a with-block."""
+    tracker, over = spark.sparkContext.statusTracker(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            for stage in map(tracker.getStageInfo, tracker.getActiveStageIds()):
+                if stage is not None and stage.numTasks == tasks:
+                    bar.reach(stage.numCompletedTasks)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+        bar.reach(tasks)
+    finally:
+        over.set()
+        watcher.join()

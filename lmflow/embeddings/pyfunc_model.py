@@ -27,7 +27,8 @@ class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ign
         """Read the vectors."""
         self.vectors = WordVectors.load(Path(context.artifacts["vectors"]))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> list[Any]:
+    # MLflow takes the type hints of `predict` for a schema; the signature says it better.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Answer each row of a data frame (columns task, word, other, like); `params` may hold topn."""
         topn = int((params or {}).get("topn", 10))
         return [self._answer({**row}, topn) for row in model_input.to_dict("records")]

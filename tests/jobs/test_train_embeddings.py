@@ -1,0 +1,158 @@
+"""A training ends in a registered, judged, portable model; the same inputs train once; bad input leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from jobs.command import Progress
+from jobs.train_embeddings import TrainEmbeddingsOptions, run
+from lmflow import registry, tracking
+from lmflow.errors import InputError
+from lmflow.evaluation.words import gensim_test_data
+from lmflow.lake import Lake
+from lmflow.lake.schemas import SCHEMAS
+from lmflow.settings import settings
+
+FAST: dict[str, Any] = {"dim": 30, "epochs": 3, "workers": 1}
+
+
+def corpus(rows: list[dict[str, Any]]) -> None:
+    schema = SCHEMAS["corpus"]
+    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
+    Lake.open().table("corpus").append(f"test:{len(rows)}:{rows[0]['batch_id']}", table)
+
+
+def lee_documents(batch: int = 1, split: str = "train", start: int = 0, count: int = 300) -> list[dict[str, Any]]:
+    texts = (gensim_test_data() / "lee_background.cor").read_text(encoding="utf-8").splitlines()[start : start + count]
+    return [
+        {
+            "batch_id": batch,
+            "doc_id": f"news:{batch}:{number}",
+            "revision": 1,
+            "lang": "en",
+            "split": split,
+            "text": text,
+        }
+        for number, text in enumerate(texts)
+    ]
+
+
+def test_the_corpus_becomes_a_judged_model_once(mlflow_server: str) -> None:
+    held_out = {"batch_id": 1, "doc_id": "h", "lang": "en", "split": "test", "text": "secretword " * 20}
+    corpus([*lee_documents(), held_out])
+    options = TrainEmbeddingsOptions(lang="en", **FAST)
+    first = run(options, Progress())
+    metrics = first["metrics"]
+    assert 0 < metrics["wordsim353_coverage"] < 1
+    assert metrics["wordsim353_spearman_low"] <= metrics["wordsim353_spearman"] <= metrics["wordsim353_spearman_high"]
+    assert {"simlex999_spearman", "words_per_second", "vocabulary", "google_analogies_semantic_coverage"} <= set(
+        metrics
+    )
+
+    registered = registry.versions("embeddings-en")[-1]
+    assert registered.version == first["version"] == registry.aliases("embeddings-en")["challenger"]
+    assert registered.tags["corpus_version"] == str(Lake.open().table("corpus").version())
+    logged = tracking.client().get_run(first["run_id"])
+    assert logged.data.params["dim"] == "30"
+    assert logged.data.metrics["wordsim353_spearman"] == pytest.approx(metrics["wordsim353_spearman"])
+    assert len(tracking.client().get_metric_history(first["run_id"], "loss")) == 3
+    card = tracking.client().get_model_version("embeddings-en", str(first["version"])).description
+    assert "wordsim353" in card and "Nearest neighbours" in card
+
+    again = run(options, Progress())
+    assert (again["status"], again["version"]) == ("nothing_new", first["version"])
+    assert f"corpus version {registered.tags['corpus_version']}" in again["reason"]
+
+    corpus([{**held_out, "batch_id": 2, "doc_id": "h2"}])  # a new table version, but no new training text
+    assert run(options, Progress())["status"] == "nothing_new"
+
+    corpus(lee_documents(batch=3, count=5))
+    assert run(options, Progress())["version"] > first["version"]
+    answer = load("embeddings-en", first["version"]).predict([{"task": "vector", "word": "secretword"}])
+    assert "error" in answer[0]  # held-out text is never learnt
+
+
+def load(name: str, version: int) -> Any:
+    import mlflow
+    import pandas as pd
+
+    model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    original = model.predict
+    model.predict = lambda rows, params=None: original(pd.DataFrame(rows), params=params)
+    return model
+
+
+def test_a_plain_file_trains_and_its_model_answers_without_the_project(mlflow_server: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "jobs.train_embeddings", "--lang", "en", "--cbow", "--dim", "20", "--epochs", "2"),
+            *("--workers", "1", "--train-file", str(gensim_test_data() / "lee_background.cor")),
+        ],
+        capture_output=True, text=True, cwd=settings().project, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    script = """
+import json, sys, pandas as pd, mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1])
+rows = [{"task": "most_similar", "word": "Australia"}, {"task": "similarity", "word": "he", "other": "she"},
+        {"task": "analogy", "word": "man", "other": "men", "like": "state"}, {"task": "vector", "word": "the"},
+        {"task": "vector", "word": "qwertz"}, {"task": "sing", "word": "the"}, {"task": "similarity", "word": "he"}]
+import lmflow
+print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.__file__, "gensim" in sys.modules]))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    fresh = subprocess.run(
+        [sys.executable, "-c", script, result["model_uri"]],
+        cwd=tmp_path, env={**environment, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    answers, origin, gensim_loaded = json.loads(fresh.stdout.splitlines()[-1])
+    near, similarity, analogy, vector, unknown, sing, half = answers
+    assert len(near) == len(analogy) == 3
+    assert -1 <= similarity <= 1
+    assert len(vector) == 20
+    assert unknown == {"error": "the vocabulary has no word 'qwertz'"}
+    assert "unknown task 'sing'" in sing["error"]
+    assert half == {"error": "task similarity needs other"}
+    assert str(settings().project) not in origin
+    assert not gensim_loaded
+
+
+def test_a_killed_run_that_had_registered_is_finished_by_the_next(mlflow_server: str) -> None:
+    corpus(lee_documents(batch=7, start=100))
+    options = TrainEmbeddingsOptions(lang="en", seed=99, **FAST)
+    first = run(options, Progress())
+    tracking.client().delete_registered_model_alias("embeddings-en", "challenger")
+    assert run(options, Progress())["version"] == first["version"]
+    assert registry.aliases("embeddings-en")["challenger"] == first["version"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"lang": "en", "train_file": Path("nowhere.txt")}, "nowhere.txt: there is no such file"),
+        ({"lang": "fr"}, r"no training documents in 'fr' \(it has: en\)"),
+        ({"lang": "en", "corpus_version": 99}, "ends at version"),
+        ({"lang": "en", "min_count": 10_000}, "vocabulary has 0 word"),
+    ],
+)
+def test_bad_input_registers_nothing(mlflow_server: str, options: dict[str, Any], says: str) -> None:
+    corpus(lee_documents(count=20))
+    before = [version.version for version in registry.versions(f"embeddings-{options['lang']}")]
+    with pytest.raises(InputError, match=says):
+        run(TrainEmbeddingsOptions(**options), Progress())
+    assert [version.version for version in registry.versions(f"embeddings-{options['lang']}")] == before
+
+
+def test_an_empty_corpus_says_what_to_do(mlflow_server: str) -> None:
+    with pytest.raises(InputError, match=r"corpus is empty.*build_corpus"):
+        run(TrainEmbeddingsOptions(lang="en"), Progress())

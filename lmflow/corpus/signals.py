@@ -73,8 +73,8 @@ class Traits:
 
     @cached_property
     def stop_word_spellings(self) -> frozenset[str]:
-        """Stop words as they stand in running text: lower case and capitalised."""
-        return self.stop_words | {word.capitalize() for word in self.stop_words}
+        """Stop words as they stand in running text: lower case, capitalised, in capitals."""
+        return frozenset(spell(word) for word in self.stop_words for spell in (str, str.capitalize, str.upper))
 
 
 def measure(text: str, traits: Traits, language_score: float) -> dict[str, float]:

@@ -1,0 +1,285 @@
+"""Turn new documents into clean, deduplicated training text: documents -> verdicts, fingerprints, corpus.
+
+Every ingest batch that has not been decided on is normalised, measured, judged by the policy of its language, freed of
+private data and compared with all that came before. Each document gets a verdict with all the rules it breaks; the kept
+ones enter the corpus in train, valid or test. Incremental: what was decided before is not read again. Killed at any
+moment and run again, it ends in the same state.
+
+The JSON line: documents_in, documents_kept, documents_dropped and dropped_by_rule (a document may break several rules)
+of this run; by_language {docs, chars, words, splits} of the whole corpus as it stands afterwards; versions of the four
+tables; run_id in MLflow.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, field_validator
+
+from jobs.command import Bar, Options, Progress, Result, main
+from lmflow import tracking
+from lmflow.corpus import ledger as books
+from lmflow.corpus import report
+from lmflow.corpus.admission import Admission, admit
+from lmflow.corpus.assess import ASSESSED, READ, assess
+from lmflow.corpus.ledger import Ledger, Unit
+from lmflow.corpus.policy import Policies, load
+from lmflow.errors import InputError
+from lmflow.lake import Lake, transaction_key
+from lmflow.lake.lock import exclusive
+from lmflow.lake.storage import filesystem, spark_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_CORPUS_COLUMNS: Final = ["lang", "split", "n_chars", "n_words"]
+#: Documents that one Spark task assesses: 10 to 60 seconds of work on a core.
+_TASK_DOCUMENTS: Final = 10_000
+
+
+class BuildCorpus(Options):
+    """Options of build_corpus."""
+
+    languages: tuple[str, ...] = Field(
+        ("en", "zh"), description="Languages to keep, as ISO 639 codes. Documents in others are dropped."
+    )
+    policy_dir: Path | None = Field(
+        None, description="Folder of policies (<language>.yaml) used in place of the built-in ones of the same name."
+    )
+    split: Literal["auto", "small", "large"] = Field(
+        "auto",
+        description="How new documents are divided into train/valid/test: small is 80/10/10 within every language and "
+        "source, large 98/1/1; auto is small below 50,000 documents.",
+    )
+    samples_per_rule: int = Field(5, ge=0, le=100, description="Dropped documents shown for each rule in the report.")
+
+    @field_validator("languages")
+    @classmethod
+    def _are_codes(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        if not languages:
+            raise ValueError("name at least one language, e.g. en zh")
+        for language in languages:
+            if not re.fullmatch("[a-z]{2,3}", language):
+                raise ValueError(f"{language!r} is no ISO 639 code, such as en, zh, de")
+        return languages
+
+    @field_validator("policy_dir")
+    @classmethod
+    def _is_a_folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError("no such folder")
+        return folder
+
+
+def run(options: BuildCorpus, progress: Progress) -> Result:
+    """Decide on everything that has come since the last run."""
+    policies = load(options.languages, options.policy_dir)
+    with exclusive("build_corpus"):
+        ledger = Ledger(Lake.open())
+        if not ledger.documents.batches():
+            raise InputError(
+                f"the table documents at {ledger.documents.uri} is empty; run an ingest job first, "
+                "e.g. python -m jobs.ingest_news --help"
+            )
+        units = ledger.units()
+        if not units:
+            return _nothing_new(ledger, policies)
+        config = {**options.model_dump(mode="json"), "policy_digest": policies.digest}
+        batches = sum(len(unit.batches) for unit in units)
+        with tracking.run("lmflow/corpus", f"{batches} batches", config) as mlflow_run:
+            return _build(ledger, units, policies, options, progress, mlflow_run)
+
+
+def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
+    decided = {policies.of(lang).digest for lang in policies.languages}
+    unknown = decided - set(pc.unique(ledger.verdicts.read(["policy_digest"])["policy_digest"]).to_pylist())
+    reason = "every batch of documents has been decided on"
+    if unknown:
+        reason += "; the policy has changed since, and documents decided on before keep their verdicts"
+    return {
+        "status": "nothing_new",
+        "reason": reason,
+        **report.Account().as_dict(),
+        "by_language": report.composition(ledger.corpus.read(_CORPUS_COLUMNS)),
+        "versions": _versions(ledger),
+    }
+
+
+def _versions(ledger: Ledger) -> dict[str, int]:
+    tables = (ledger.documents, ledger.verdicts, ledger.fingerprints)
+    return {**{table.name: ledger.pinned(table) for table in tables}, "corpus": ledger.corpus.version()}
+
+
+def _build(
+    ledger: Ledger,
+    units: list[Unit],
+    policies: Policies,
+    options: BuildCorpus,
+    progress: Progress,
+    mlflow_run: tracking.Run,
+) -> Result:
+    """Work through the units, then log and return what was done."""
+    account, shown = report.Account(), dict[str, Any]()
+    versions: Mapping[str, int] = {}
+    for unit in units:
+        if unit.interrupted:
+            progress.say(f"finishing {len(unit.batches)} batches of a run that was interrupted")
+        assessed = ledger.corpus.stage()
+        try:
+            rows = _assess(ledger, unit, policies, assessed, progress)
+            outcome = _decide(ledger, unit, rows, options, account, last=unit is units[-1])
+            shown |= _samples(rows, outcome, assessed, options.samples_per_rule)
+            progress.say(f"committing: {account.kept} of {account.documents_in} documents kept")
+            versions = ledger.settle(_key(ledger, unit, policies, options), rows, assessed, outcome, unit.documents)
+        finally:
+            system, path = filesystem(assessed)
+            system.delete_dir(path)
+    languages = report.composition(ledger.corpus.read(_CORPUS_COLUMNS, version=versions["corpus"]))
+    result = {**account.as_dict(), "by_language": languages, "versions": dict(versions), "run_id": mlflow_run.run_id}
+    result["metrics"] = _metrics(account, languages)
+    _log(mlflow_run, ledger, account, result, shown)
+    return result
+
+
+def _key(ledger: Ledger, unit: Unit, policies: Policies, options: BuildCorpus) -> str:
+    return transaction_key(
+        "build_corpus",
+        batches=sorted(unit.batches),
+        corpus=ledger.corpus.version(),
+        policies=policies.digest,
+        split=options.split,
+    )
+
+
+def _decide(
+    ledger: Ledger, unit: Unit, rows: pa.Table, options: BuildCorpus, account: report.Account, last: bool
+) -> Admission:
+    """Decide on an assessed unit and check the accounts; refuses to leave an empty corpus behind."""
+    before = ledger.before(rows)
+    outcome = admit(rows, books.fingerprints_of(rows), before, None if options.split == "auto" else options.split)
+    account.add(rows, outcome)
+    account.check(account.documents_in - rows.num_rows + _count(ledger, unit))
+    if last:
+        staying = {member.lang for name, member in before.members.items() if name not in outcome.superseded}
+        present = staying | {lang for lang, kept in zip(rows["lang"].to_pylist(), outcome.kept, strict=True) if kept}
+        if not present:
+            raise InputError(
+                f"none of {account.documents_in} documents was kept: {account.top_rules()}; change --languages or give "
+                "your own --policy-dir"
+            )
+        missing = [language for language in options.languages if language not in present]
+        if missing:
+            raise InputError(
+                f"no document in {', '.join(missing)} was kept (of {account.documents_in}: {account.top_rules()}); "
+                "ingest some, or leave the language out of --languages"
+            )
+    return outcome
+
+
+def _count(ledger: Ledger, unit: Unit) -> int:
+    return int(ledger.documents.read(["batch_id"], _of(unit), unit.documents).num_rows)
+
+
+def _of(unit: Unit) -> pc.Expression:
+    return pc.field("batch_id").isin(sorted(unit.batches))
+
+
+# Spark ----------------------------------------------------------------------------------------------------------------
+
+
+def _assess(ledger: Ledger, unit: Unit, policies: Policies, assessed: str, progress: Progress) -> pa.Table:
+    """Assess the documents of a unit with Spark into the folder `assessed`; returns them without their text."""
+    from pyspark.sql import functions as sql
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    from jobs.spark import read_table, session
+
+    count = _count(ledger, unit)
+    progress.say(f"assessing {count} documents of {len(unit.batches)} batches")
+    spark = session("build_corpus")
+    documents = read_table(spark, ledger.documents, unit.documents)
+    mine = documents.where(sql.col("batch_id").isin(sorted(unit.batches))).select(*READ)
+    tasks = max(spark.sparkContext.defaultParallelism, math.ceil(count / _TASK_DOCUMENTS))
+    # By doc_id and not round robin: a task that is run again must see the same rows.
+    frame = mine.repartition(tasks, "doc_id").mapInArrow(_assessor(policies), from_arrow_schema(ASSESSED))
+    with progress.bar(tasks, "assessing", "tasks") as bar, _watch(spark, tasks, bar):
+        frame.write.mode("append").parquet(spark_path(assessed))
+    return books.read_summary(assessed)
+
+
+def _assessor(policies: Policies) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def assess_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield assess(batch, policies)
+
+    return assess_partition
+
+
+@contextmanager
+def _watch(spark: SparkSession, tasks: int, bar: Bar) -> Iterator[None]:
+    """Show how many tasks of the stage with so many tasks are done, for the length of a with-block."""
+    tracker, over = spark.sparkContext.statusTracker(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            for stage in map(tracker.getStageInfo, tracker.getActiveStageIds()):
+                if stage is not None and stage.numTasks == tasks:
+                    bar.reach(stage.numCompletedTasks)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+        bar.reach(tasks)
+    finally:
+        over.set()
+        watcher.join()
+
+
+# Report ---------------------------------------------------------------------------------------------------------------
+
+
+def _samples(rows: pa.Table, outcome: Admission, assessed: str, per_rule: int) -> dict[str, Any]:
+    texts = books.scan(assessed, ["batch_id", "doc_id", "revision", "title", "text"])
+    return report.samples(rows, outcome, texts, per_rule)
+
+
+def _metrics(account: report.Account, languages: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    metrics: dict[str, float] = {
+        "documents_in": account.documents_in,
+        "documents_kept": account.kept,
+        "documents_dropped": account.dropped,
+    }
+    for language, counts in languages.items():
+        metrics |= {f"corpus_documents_{language}": counts["docs"], f"corpus_chars_{language}": counts["chars"]}
+    return metrics
+
+
+def _log(
+    mlflow_run: tracking.Run,
+    ledger: Ledger,
+    account: report.Account,
+    result: Mapping[str, Any],
+    shown: Mapping[str, Any],
+) -> None:
+    """Metrics, the picture, the report with samples, and the versions of the tables read and written."""
+    mlflow_run.log_metrics(result["metrics"])
+    mlflow_run.log_metrics({f"dropped.{rule}": number for rule, number in account.by_rule.items()})
+    mlflow_run.log_figure(report.figure(account, result["by_language"]), "plots/corpus.png")
+    mlflow_run.log_dict({**result, "samples": shown}, "report.json")
+    mlflow_run.set_tags({f"lmflow.{name}_version": version for name, version in result["versions"].items()})
+    for table, context in ((ledger.documents, "input"), (ledger.corpus, "output")):
+        version = result["versions"][table.name]
+        mlflow_run.log_dataset(table.name, table.uri, f"version-{version}", context, result["by_language"])
+
+
+if __name__ == "__main__":
+    main(BuildCorpus, run, __doc__)

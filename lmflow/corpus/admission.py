@@ -1,0 +1,189 @@
+"""Which assessed documents enter the corpus, and in which split: what takes looking at other documents.
+
+Revisions, forgotten documents, duplicates, clusters and splits, over a whole unit of work and what was decided before
+it. Nothing here reads or writes the lake (see `ledger`), and no text is needed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import pyarrow as pa
+
+from lmflow.corpus import split as splits
+from lmflow.corpus.dedup import NEAR, Stored, cluster
+from lmflow.corpus.fingerprint import Fingerprints
+from lmflow.corpus.policy import Failure
+
+#: Rules of this module, beside those of the policy.
+SUPERSEDED: Final = "superseded"  # value: its revision; threshold: the newest one
+REPEATED: Final = "repeated_revision"  # the same revision was fetched before
+FORGOTTEN: Final = "forgotten"  # a tombstone stands for it
+EXACT: Final = "exact_duplicate"
+NEAR_DUPLICATE: Final = "near_duplicate"  # value: estimated similarity
+
+_NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A document of the corpus as it stands, without its text."""
+
+    doc_id: str
+    revision: int
+    lang: str
+    source: str
+    cluster_id: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was decided before this unit of work.
+
+    Attributes:
+        newest: the newest revision known of each document that the unit brings again.
+        members: the corpus, by doc_id.
+        stored: fingerprints that share a key with the unit's, earliest first, without the documents that the unit
+            replaces; `kept` and `cluster_ids` as they are now.
+        forgotten: doc_ids with a tombstone.
+    """
+
+    newest: Mapping[str, int]
+    members: Mapping[str, Member]
+    stored: Stored
+    forgotten: Collection[str] = frozenset()
+
+
+@dataclass
+class Admission:
+    """What became of every document of the unit (one entry a row), and of stored ones that it touches.
+
+    Attributes:
+        failures: all rules a document broke; none means that it is kept.
+        duplicate_of: the kept document it is a copy of.
+        cluster_ids: its duplicate cluster; None for documents that were never compared.
+        splits: train, valid or test for kept documents.
+        superseded: stored documents replaced by a newer revision -> that revision.
+        moved: members of the corpus whose cluster or split has changed -> (cluster id, split).
+    """
+
+    failures: list[list[Failure]]
+    duplicate_of: list[str | None]
+    cluster_ids: list[str | None]
+    splits: list[str | None]
+    superseded: dict[str, int] = field(default_factory=dict)
+    moved: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[bool]:
+        """Whether each document enters the corpus."""
+        return [not failures for failures in self.failures]
+
+
+def admit(unit: pa.Table, prints: Fingerprints, before: Before, regime: splits.Regime | None = None) -> Admission:
+    """Decide on a whole unit of work.
+
+    Args:
+        unit: assessed documents (columns assess.SUMMARY).
+        prints: their fingerprints, row for row; zeros for documents that failed the policy.
+        before: what was decided earlier.
+        regime: how to split; None: by the size of the corpus.
+    """
+    size = unit.num_rows
+    policy = [[Failure(**failure) for failure in row] for row in unit["failures"].to_pylist()]
+    outcome = Admission(policy, [None] * size, [None] * size, [None] * size)
+    doc_ids = unit["doc_id"].to_pylist()
+    _judge_revisions(unit, doc_ids, before, outcome)
+    for row, doc_id in enumerate(doc_ids):
+        if doc_id in before.forgotten:
+            outcome.failures[row].append(Failure(FORGOTTEN, 1.0, 0.0))
+    merged = _deduplicate(unit, doc_ids, prints, before, outcome)
+    _assign_splits(unit, doc_ids, merged, before, outcome, regime)
+    return outcome
+
+
+def in_order(unit: pa.Table, rows: Sequence[int]) -> list[int]:
+    """These rows, earliest first: by ingest batch, then time of publication (else of fetching), then doc_id."""
+    batches, doc_ids = unit["batch_id"].to_pylist(), unit["doc_id"].to_pylist()
+    published, fetched = unit["published_at"].to_pylist(), unit["fetched_at"].to_pylist()
+    return sorted(rows, key=lambda row: (batches[row], published[row] or fetched[row] or _NO_TIME, doc_ids[row]))
+
+
+def _judge_revisions(unit: pa.Table, doc_ids: Sequence[str], before: Before, outcome: Admission) -> None:
+    """The newest revision of a document speaks for it, even when the policy drops that revision."""
+    revisions, batches = unit["revision"].to_pylist(), unit["batch_id"].to_pylist()
+    newest: dict[str, tuple[int, int]] = {}  # doc_id -> (revision, row that brings it; -1: stored)
+    for row in sorted(range(len(doc_ids)), key=lambda row: (batches[row], row)):
+        doc_id = doc_ids[row]
+        known = newest.setdefault(doc_id, (before.newest.get(doc_id, revisions[row] - 1), -1))
+        if revisions[row] > known[0]:
+            newest[doc_id] = (revisions[row], row)
+    for row, doc_id in enumerate(doc_ids):
+        latest, speaker = newest[doc_id]
+        if row == speaker:
+            if doc_id in before.newest:
+                outcome.superseded[doc_id] = latest
+            continue
+        rule = SUPERSEDED if revisions[row] < latest else REPEATED
+        outcome.failures[row].append(Failure(rule, float(revisions[row]), float(latest)))
+
+
+def _deduplicate(
+    unit: pa.Table, doc_ids: Sequence[str], prints: Fingerprints, before: Before, outcome: Admission
+) -> Mapping[str, str]:
+    """Drop copies; returns the stored clusters that were joined to another one."""
+    rows = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures])
+    found = cluster([doc_ids[row] for row in rows], prints.take(rows), before.stored)
+    for row in rows:
+        outcome.cluster_ids[row] = found.clusters[doc_ids[row]]
+        match = found.duplicates.get(doc_ids[row])
+        if match is not None:
+            outcome.duplicate_of[row] = match.duplicate_of
+            rule, threshold = (EXACT, 1.0) if match.exact else (NEAR_DUPLICATE, NEAR)
+            outcome.failures[row].append(Failure(rule, match.similarity, threshold))
+    return found.merged
+
+
+def _assign_splits(
+    unit: pa.Table,
+    doc_ids: Sequence[str],
+    merged: Mapping[str, str],
+    before: Before,
+    outcome: Admission,
+    regime: splits.Regime | None,
+) -> None:
+    kept = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures])
+    staying = [member for member in before.members.values() if member.doc_id not in outcome.superseded]
+    parts: defaultdict[str, set[str]] = defaultdict(set)
+    for member in staying:
+        parts[merged.get(member.cluster_id, member.cluster_id)].add(member.split)
+    for row in kept:  # a new revision stays where the old one was
+        if doc_ids[row] in outcome.superseded and doc_ids[row] in before.members:
+            parts[str(outcome.cluster_ids[row])].add(before.members[doc_ids[row]].split)
+    split_of = {cluster_id: splits.joined(found) for cluster_id, found in parts.items()}
+
+    counts: defaultdict[splits.Stratum, Counter[str]] = defaultdict(Counter)
+    for member in staying:
+        cluster_id = merged.get(member.cluster_id, member.cluster_id)
+        counts[member.lang, member.source][split_of[cluster_id]] += 1
+        if (cluster_id, split_of[cluster_id]) != (member.cluster_id, member.split):
+            outcome.moved[member.doc_id] = (cluster_id, split_of[cluster_id])
+
+    strata: dict[str, splits.Stratum] = {}
+    sizes: Counter[str] = Counter()
+    langs, sources = unit["lang"].to_pylist(), unit["source"].to_pylist()
+    for row in kept:
+        cluster_id = str(outcome.cluster_ids[row])
+        if cluster_id in split_of:
+            counts[langs[row], sources[row]][split_of[cluster_id]] += 1
+        else:
+            strata.setdefault(cluster_id, (langs[row], sources[row]))
+            sizes[cluster_id] += 1
+    split_of |= splits.choose(strata, sizes, counts, regime or splits.regime_of(len(staying) + len(kept)))
+    for row in kept:
+        outcome.splits[row] = split_of[str(outcome.cluster_ids[row])]

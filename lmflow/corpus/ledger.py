@@ -1,0 +1,292 @@
+"""The books of the corpus in the lake: what is still to do, what was decided before, and the three commits of a unit.
+
+A unit of work is a set of ingest batches. Its verdicts are committed first, then its fingerprints, then its documents
+in the table corpus, with the versions of the other two: readers start from corpus, so that a unit is there as a whole
+or not at all. Everything earlier is read at the versions that corpus names. A unit that was killed half way is
+therefore decided again from the same state, with the same result, and commits already made are not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member
+from lmflow.corpus.assess import ASSESSED, SUMMARY
+from lmflow.corpus.dedup import Stored
+from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
+from lmflow.lake import Lake, Table
+from lmflow.lake.schemas import SCHEMAS
+from lmflow.lake.storage import filesystem
+
+_BATCH_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Ingest batches that are decided on together.
+
+    Attributes:
+        batches: their ids.
+        interrupted: a run that was killed has committed verdicts on them.
+        documents: version of the table documents they are read at.
+    """
+
+    batches: frozenset[int]
+    interrupted: bool
+    documents: int
+
+
+class Ledger:
+    """The tables of one lake that building the corpus reads and writes."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.documents = lake.table("documents")
+        self.verdicts = lake.table("verdicts")
+        self.fingerprints = lake.table("fingerprints")
+        self.corpus = lake.table("corpus")
+        self._tombstones = lake.table("tombstones")
+
+    # ------------------------------------------------------------------ read
+
+    def pinned(self, table: Table) -> int:
+        """The version of a table that the corpus as it stands was made with; -1 before there is a corpus."""
+        version = self.corpus.pin(table.name)
+        return -1 if version is None else version
+
+    def units(self) -> list[Unit]:
+        """What is to do, in order: an interrupted unit as it was, then everything that has come since."""
+        documents = self.documents.version()
+        settled = self.verdicts.batches(self.pinned(self.verdicts))
+        begun = self.verdicts.batches() - settled
+        pending = self.documents.batches(documents) - settled - begun
+        units = [Unit(frozenset(begun), True, documents)] if begun else []
+        return units + ([Unit(frozenset(pending), False, documents)] if pending else [])
+
+    def before(self, unit: pa.Table) -> Before:
+        """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""
+        known = self._verdicts_on(unit["doc_id"], ["doc_id", "revision"])
+        newest = _newest(known)
+        brought = _newest(unit)
+        replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
+        members = {
+            row["doc_id"]: Member(**row)
+            for row in self.corpus.read(["doc_id", "revision", "lang", "source", "cluster_id", "split"]).to_pylist()
+        }
+        forgotten = self._tombstones.read(["doc_id"], _one_of("doc_id", unit["doc_id"]))
+        return Before(newest, members, self._relatives(unit, replaced, members), set(forgotten["doc_id"].to_pylist()))
+
+    def _verdicts_on(self, doc_ids: pa.ChunkedArray, columns: list[str] | None = None) -> pa.Table:
+        return self.verdicts.read(columns, _one_of("doc_id", doc_ids), self.pinned(self.verdicts))
+
+    def _relatives(self, unit: pa.Table, replaced: Collection[str], members: Mapping[str, Member]) -> Stored:
+        """Stored fingerprints that share a key with the unit's, earliest first."""
+        version = self.pinned(self.fingerprints)
+        stored = self.fingerprints.read(["doc_id", "bands"], version=version)
+        bands = stored["bands"].combine_chunks()
+        shared = pc.is_in(bands.flatten(), pc.unique(pc.list_flatten(unit["bands"])))
+        rows = pc.unique(pc.list_parent_indices(bands).filter(shared))
+        doc_ids = set(stored["doc_id"].take(rows).to_pylist()) - set(replaced)
+        where = _one_of("doc_id", pa.array(sorted(doc_ids), pa.string()))
+        found = self.fingerprints.read(where=where, version=version).sort_by(
+            [("batch_id", "ascending"), ("doc_id", "ascending")]
+        )
+        verdicts = {
+            row["doc_id"]: row
+            for row in self.verdicts.read(
+                ["doc_id", "duplicate_of", "cluster_id"], where, self.pinned(self.verdicts)
+            ).to_pylist()
+        }
+        names = found["doc_id"].to_pylist()
+        return Stored(
+            names,
+            [name in members for name in names],
+            [_cluster_now(name, verdicts, members) for name in names],
+            fingerprints_of(found),
+        )
+
+    # ----------------------------------------------------------------- write
+
+    def settle(self, key: str, unit: pa.Table, assessed: str, outcome: Admission, documents: int) -> Mapping[str, int]:
+        """Make the three commits of a unit; returns the versions of all tables.
+
+        Args:
+            key: of this piece of work, from `lake.transaction_key`.
+            unit: the assessed documents, columns SUMMARY, in the order of `outcome`.
+            assessed: URI of a folder of Parquet files with the same documents, columns ASSESSED.
+            outcome: what `admission.admit` decided.
+            documents: version of the table documents that the unit was read at.
+        """
+        touched = pc.unique(unit["doc_id"])
+        verdicts = pa.concat_tables([_verdict_rows(unit, outcome), self._restated(unit, outcome)])
+        fingerprints = pa.concat_tables([_fingerprint_rows(unit, outcome), self._remaining_fingerprints(unit, outcome)])
+        versions = {
+            "documents": documents,
+            "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
+            "fingerprints": _replace(self.fingerprints, key, fingerprints.to_batches(), touched),
+        }
+        done = self.corpus.find(key)
+        if done is None:
+            leaving = set(outcome.superseded) & set(self.corpus.read(["doc_id"])["doc_id"].to_pylist())
+            staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
+            done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
+        return {**versions, "corpus": done.version}
+
+    def _restated(self, unit: pa.Table, outcome: Admission) -> pa.Table:
+        """Earlier verdicts on documents of the unit; where they kept an older revision, they now call it superseded."""
+        rows = self._verdicts_on(pc.unique(unit["doc_id"])).to_pylist()
+        for row in rows:
+            newest = outcome.superseded.get(row["doc_id"])
+            if row["kept"] and newest is not None:
+                row["kept"] = False
+                failure = {"rule": SUPERSEDED, "value": float(row["revision"]), "threshold": float(newest)}
+                row["failures"] = [failure]
+        return pa.Table.from_pylist(rows, self.verdicts.schema)
+
+    def _remaining_fingerprints(self, unit: pa.Table, outcome: Admission) -> pa.Table:
+        """Stored fingerprints of documents that the unit brings again but does not replace."""
+        stored = self.fingerprints.read(where=_one_of("doc_id", unit["doc_id"]), version=self.pinned(self.fingerprints))
+        replaced = pa.array(sorted(outcome.superseded), pa.string())
+        return stored.filter(pc.invert(pc.is_in(stored["doc_id"], replaced)))
+
+    def _corpus_rows(self, unit: pa.Table, assessed: str, outcome: Admission) -> Iterator[pa.RecordBatch]:
+        """The kept documents with their text, and the members that move."""
+        placed = {
+            (batch_id, doc_id, revision): (cluster_id, split)
+            for batch_id, doc_id, revision, cluster_id, split in zip(
+                *(unit[name].to_pylist() for name in ("batch_id", "doc_id", "revision")),
+                outcome.cluster_ids,
+                outcome.splits,
+                strict=True,
+            )
+            if split is not None
+        }
+        columns = [name for name in self.corpus.schema.names if name not in ("cluster_id", "split")]
+        for batch in scan(assessed, columns):
+            identities = zip(*(batch[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True)
+            places = [placed.pop(identity, None) for identity in identities]
+            kept = batch.filter(pa.array([place is not None for place in places]))
+            yield _with_places(kept, [place for place in places if place is not None])
+        moving = self.corpus.read(where=_one_of("doc_id", pa.array(sorted(outcome.moved), pa.string())))
+        for batch in moving.to_batches():
+            yield _with_places(batch, [outcome.moved[doc_id] for doc_id in batch["doc_id"].to_pylist()])
+
+
+def read_summary(assessed: str) -> pa.Table:
+    """The assessed documents of a folder without their text, in an order that does not depend on its files."""
+    schema = pa.schema([ASSESSED.field(name) for name in SUMMARY])
+    rows = pa.Table.from_batches(list(scan(assessed, list(SUMMARY))), schema)
+    return rows.sort_by([("batch_id", "ascending"), ("doc_id", "ascending"), ("revision", "ascending")])
+
+
+def fingerprints_of(rows: pa.Table) -> Fingerprints:
+    """Fingerprints from the columns n_shingles, signature and bands; zeros where they are null."""
+    prints = Fingerprints(
+        rows["n_shingles"].fill_null(0).to_numpy().astype(np.int64),
+        np.zeros((rows.num_rows, HASHES), np.uint32),
+        np.zeros((rows.num_rows, KEYS), np.int64),
+    )
+    for name, target in (("signature", prints.signatures), ("bands", prints.keys)):
+        column = rows[name].combine_chunks()
+        lengths = column.value_lengths().fill_null(0).to_numpy()
+        values = column.flatten().to_numpy()
+        target[np.arange(target.shape[1]) < lengths[:, None]] = values.astype(target.dtype)
+    return prints
+
+
+def _verdict_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
+    columns = {
+        "kept": pa.array(outcome.kept),
+        "failures": pa.array(
+            [[failure._asdict() for failure in row] for row in outcome.failures], ASSESSED.field("failures").type
+        ),
+        "duplicate_of": pa.array(outcome.duplicate_of, pa.string()),
+        "cluster_id": pa.array(outcome.cluster_ids, pa.string()),
+    }
+    passed = unit.select(["batch_id", "doc_id", "revision", "lang", "lang_score", "signals", "policy_digest", "pii"])
+    for name, column in columns.items():
+        passed = passed.append_column(name, column)
+    return _in_schema(passed, "verdicts")
+
+
+def _fingerprint_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
+    compared = pa.array([cluster_id is not None for cluster_id in outcome.cluster_ids])
+    return _in_schema(unit.filter(compared), "fingerprints")
+
+
+def _in_schema(rows: pa.Table, table: str) -> pa.Table:
+    return rows.select(SCHEMAS[table].names).cast(SCHEMAS[table])
+
+
+def _with_places(rows: pa.RecordBatch, places: Sequence[tuple[str | None, str]]) -> pa.RecordBatch:
+    """Corpus rows with their cluster id and split."""
+    given = {
+        "cluster_id": pa.array([cluster_id for cluster_id, _ in places], pa.string()),
+        "split": pa.array([split for _, split in places], pa.string()),
+    }
+    schema = SCHEMAS["corpus"]
+    return pa.RecordBatch.from_arrays(
+        [given[name] if name in given else rows[name] for name in schema.names], schema=schema
+    )
+
+
+def _newest(rows: pa.Table) -> dict[str, int]:
+    grouped = rows.group_by("doc_id").aggregate([("revision", "max")])
+    return dict(zip(grouped["doc_id"].to_pylist(), grouped["revision_max"].to_pylist(), strict=True))
+
+
+def _cluster_now(doc_id: str, verdicts: Mapping[str, dict[str, str]], members: Mapping[str, Member]) -> str:
+    """A stored document's cluster: its own row in the corpus, else that of the document it is a copy of."""
+    verdict = verdicts.get(doc_id, {})
+    member = members.get(doc_id) or members.get(verdict.get("duplicate_of") or "")
+    return member.cluster_id if member else verdict.get("cluster_id") or doc_id
+
+
+def _one_of(column: str, values: pa.Array | pa.ChunkedArray) -> pc.Expression:
+    distinct = pc.unique(values)
+    return pc.field(column).isin(distinct)
+
+
+def scan(folder: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of a folder of Parquet files in the schema ASSESSED."""
+    system, path = filesystem(folder)
+    schema = pa.schema([ASSESSED.field(name) for name in columns])
+    found = ds.dataset(path, filesystem=system, format="parquet", schema=schema)
+    yield from found.to_batches(columns=columns, batch_size=_BATCH_ROWS)
+
+
+def _stage(table: Table, rows: Iterator[pa.RecordBatch] | Sequence[pa.RecordBatch]) -> str:
+    """Write rows into a fresh staged folder, one file an ingest batch, so that file statistics name its rows."""
+    staged = table.stage()
+    system, folder = filesystem(staged)
+    writers: dict[int, pq.ParquetWriter] = {}
+    with ExitStack() as stack:
+        for batch in rows:
+            for batch_id in pc.unique(batch["batch_id"]).to_pylist():
+                if batch_id not in writers:
+                    path = f"{folder}/part-{len(writers):05}.parquet"
+                    writers[batch_id] = stack.enter_context(pq.ParquetWriter(path, table.schema, filesystem=system))
+                part = batch.filter(pc.equal(batch["batch_id"], batch_id))
+                writers[batch_id].write_batch(part.select(table.schema.names).cast(table.schema))
+    return staged
+
+
+def _replace(table: Table, key: str, rows: Sequence[pa.RecordBatch], touched: pa.Array) -> int:
+    """Commit rows in place of all the table holds on the documents they are about; returns the version.
+
+    What it holds may come from a run that was killed and had other options, so that its rows must give way. A number
+    recorded with each commit says whose rows are there: if they are of this very work, they stay.
+    """
+    work = int(key.rpartition(":")[2][:15], 16)
+    if table.pin("unit") == work:
+        return table.version()
+    held = table.read(["doc_id"], _one_of("doc_id", touched))["doc_id"]
+    staged = _stage(table, rows)
+    return table.commit(f"{key}@{table.version()}", staged, {"unit": work}, pc.unique(held).to_pylist()).version

@@ -1,0 +1,313 @@
+"""Whole corpora, built batch by batch: accounts, revisions, leaks, deaths."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lmflow.corpus.dedup import NEAR
+from lmflow.corpus.fingerprint import fingerprint
+from lmflow.corpus.ledger import Ledger
+from lmflow.corpus.policy import Policies, load
+from lmflow.lake import Lake, faults
+from tests.corpus.documents import build, chinese, contents, english, ingest, row
+
+POINTS = [
+    f"{table}:{when}" for table in ("verdicts", "fingerprints", "corpus") for when in ("before_commit", "after_commit")
+]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL at a named moment (the real one: tests/jobs/test_build_corpus.py)."""
+
+
+def verdicts(lake: Lake) -> dict[str, dict[str, Any]]:
+    return {found["doc_id"]: found for found in lake.table("verdicts").read().to_pylist()}
+
+
+def corpus(lake: Lake) -> dict[str, dict[str, Any]]:
+    return {found["doc_id"]: found for found in lake.table("corpus").read().to_pylist()}
+
+
+def rules(found: dict[str, Any]) -> list[str]:
+    return [failure["rule"] for failure in found["failures"]]
+
+
+def near(text: str) -> str:
+    """A text with one word changed."""
+    return text.replace("quiet", "silent", 1) if "quiet" in text else text + " And so it ended."
+
+
+def check_books(lake: Lake) -> None:
+    """What must hold of any lake, whenever one looks."""
+    decided = lake.table("verdicts").read().to_pylist()
+    documents = lake.table("documents").read(["batch_id", "doc_id", "revision"]).to_pylist()
+    identity = ("batch_id", "doc_id", "revision")
+    keys = [tuple(found[name] for name in identity) for found in decided]
+    assert Counter(keys) == Counter(tuple(found[name] for name in identity) for found in documents)
+    assert all(found["kept"] == (not found["failures"]) for found in decided)
+    kept = {tuple(found[name] for name in identity) for found in decided if found["kept"]}
+    members = [tuple(found[name] for name in identity) for found in lake.table("corpus").read().to_pylist()]
+    assert Counter(members) == Counter(kept)
+    assert len({doc_id for _, doc_id, _ in kept}) == len(kept)
+    clusters: dict[str, set[str]] = {}
+    for member in corpus(lake).values():
+        clusters.setdefault(member["cluster_id"], set()).add(member["split"])
+    assert all(len(found) == 1 for found in clusters.values())
+
+
+def test_documents_in_are_kept_or_dropped_with_reasons(lake: Lake, policies: Policies) -> None:
+    base = english(1)
+    ingest(
+        lake,
+        [
+            row(1, "good", base),
+            row(1, "same", base.upper()),
+            row(1, "alike", near(base)),
+            row(1, "short", "Too short."),
+            row(1, "german", "Der schnelle braune Fuchs springt über den faulen Hund und läuft dann davon."),
+            row(1, "review", chinese(3, 3), "social"),
+        ],
+    )
+    build(lake, policies)
+    check_books(lake)
+    found = verdicts(lake)
+    # Three texts, one of them kept: the earliest, which is the first by name at equal times.
+    copies = {name: rules(found[name]) for name in ("alike", "good", "same")}
+    assert copies == {"alike": [], "good": ["near_duplicate"], "same": ["near_duplicate"]}
+    assert {found[name]["duplicate_of"] for name in ("good", "same")} == {"alike"}
+    assert found["good"]["failures"][0]["value"] >= found["good"]["failures"][0]["threshold"] == NEAR
+    assert "too_few_words" in rules(found["short"]) and rules(found["german"])[0] == "language"
+    assert corpus(lake).keys() == {"alike", "review"}
+
+
+def test_exact_copies_name_the_earliest_by_publication(lake: Lake, policies: Policies) -> None:
+    ingest(
+        lake,
+        [row(1, "a", english(1)), row(1, "z", english(1), published_at=row(0, "", "")["fetched_at"])],
+    )
+    build(lake, policies)
+    assert (rules(verdicts(lake)["a"]), verdicts(lake)["a"]["duplicate_of"]) == (["exact_duplicate"], "z")
+
+
+def test_a_second_build_has_nothing_to_do(lake: Lake, policies: Policies) -> None:
+    ingest(lake, [row(1, "a", english(1))])
+    build(lake, policies)
+    assert Ledger(lake).units() == []
+    assert build(lake, policies) == []
+
+
+def test_a_newer_revision_takes_the_place_of_the_older_one(lake: Lake, policies: Policies) -> None:
+    ingest(lake, [row(1, "a", english(1), revision=10), row(1, "b", english(2), revision=10)])
+    build(lake, policies)
+    split = corpus(lake)["a"]["split"]
+    ingest(lake, [row(2, "a", near(english(1)), revision=11)])
+    build(lake, policies)
+    check_books(lake)
+    assert (corpus(lake)["a"]["revision"], corpus(lake)["a"]["split"]) == (11, split)
+    old = next(found for found in lake.table("verdicts").read().to_pylist() if found["revision"] == 10)
+    assert old["doc_id"] == "a" and rules(old) == ["superseded"]
+    assert old["failures"][0]["value"] == 10.0 and old["failures"][0]["threshold"] == 11.0
+    assert [found["revision"] for found in lake.table("fingerprints").read().to_pylist()].count(11) == 1
+    # An older revision that comes late, and the same one again, change nothing.
+    ingest(lake, [row(3, "a", english(9), revision=5), row(3, "b", english(2), revision=10)])
+    before = corpus(lake)
+    build(lake, policies)
+    check_books(lake)
+    assert corpus(lake) == before
+    late = [found for found in lake.table("verdicts").read().to_pylist() if found["batch_id"] == 3]
+    assert {found["doc_id"]: rules(found) for found in late} == {"a": ["superseded"], "b": ["repeated_revision"]}
+    # A copy of b is still recognised.
+    ingest(lake, [row(4, "c", english(2))])
+    build(lake, policies)
+    assert verdicts(lake)["c"]["duplicate_of"] == "b"
+
+
+def test_a_revision_is_no_duplicate_of_a_copy_that_came_between(lake: Lake, policies: Policies) -> None:
+    ingest(lake, [row(1, "a", english(1), revision=1)])
+    build(lake, policies)
+    ingest(lake, [row(2, "copy", english(1))])
+    build(lake, policies)
+    ingest(lake, [row(3, "a", near(english(1)), revision=2)])
+    build(lake, policies)
+    check_books(lake)
+    assert corpus(lake).keys() == {"a"}
+
+
+def test_a_bad_new_revision_takes_the_old_one_out(lake: Lake, policies: Policies) -> None:
+    ingest(lake, [row(1, "a", english(1), revision=1), row(1, "b", english(2))])
+    build(lake, policies)
+    ingest(lake, [row(2, "a", "blanked", revision=2)])
+    build(lake, policies)
+    check_books(lake)
+    assert corpus(lake).keys() == {"b"}
+
+
+def test_a_forgotten_document_never_enters(lake: Lake, policies: Policies) -> None:
+    tombstones = lake.table("tombstones")
+    tombstones.append("t", pa.Table.from_pylist([{"batch_id": 1, "doc_id": "a"}], tombstones.schema))
+    ingest(lake, [row(1, "a", english(1)), row(1, "b", english(1))])
+    build(lake, policies)
+    check_books(lake)
+    assert corpus(lake).keys() == {"b"}
+    assert rules(verdicts(lake)["a"]) == ["forgotten"]
+    assert lake.table("fingerprints").read()["doc_id"].to_pylist() == ["b"]
+
+
+def test_a_document_between_two_others_takes_the_held_out_one_out_of_evaluation(lake: Lake, policies: Policies) -> None:
+    def changed(words: list[str], places: range) -> str:
+        return " ".join("stone" if at in places else word for at, word in enumerate(words))
+
+    middles = [english(seed, 30).split() for seed in range(30)]
+    sides = {"x": range(10, 500, 32), "y": range(26, 500, 32)}
+    ingest(
+        lake,
+        [row(1, f"{name}{n}", changed(words, at)) for n, words in enumerate(middles) for name, at in sides.items()],
+    )
+    build(lake, policies)
+    before = corpus(lake)
+    ingest(lake, [row(2, f"z{n}", " ".join(words)) for n, words in enumerate(middles)])
+    build(lake, policies)
+    check_books(lake)
+    after = corpus(lake)
+    moves = Counter((member["split"], after[name]["split"]) for name, member in before.items())
+    out = {("test", "train"), ("valid", "train"), ("test", "valid")}
+    assert {move for move in moves if move[0] != move[1]} <= out
+    assert sum(moves[move] for move in out) >= 2
+    joined = [
+        n for n in range(30) if after.get(f"x{n}", {}).get("cluster_id") == after.get(f"y{n}", {}).get("cluster_id")
+    ]
+    assert any(before[f"x{n}"]["cluster_id"] != before[f"y{n}"]["cluster_id"] for n in joined if f"y{n}" in before)
+
+
+def leaks(lake: Lake) -> list[tuple[str, str]]:
+    """Pairs of near duplicates with one document in training and one held out, by comparing all with all."""
+    members = list(corpus(lake).values())
+    prints = fingerprint([member["text"] for member in members])
+    found = []
+    for one in range(len(members)):
+        for other in range(one):
+            share = (prints.signatures[one] == prints.signatures[other]).mean()
+            meet = (prints.keys[one] == prints.keys[other]).any()
+            if meet and share >= NEAR and (members[one]["split"] == "train") != (members[other]["split"] == "train"):
+                found.append((members[one]["doc_id"], members[other]["doc_id"]))
+    return found
+
+
+def test_no_near_copy_of_a_held_out_document_is_ever_in_training(lake: Lake, policies: Policies) -> None:
+    draw = random.Random(5)
+    texts = [english(n) for n in range(40)]
+    for batch in range(1, 5):
+        rows = []
+        for n in range(30):
+            words = draw.choice(texts).split()
+            for _ in range(draw.randrange(0, 12)):
+                words[draw.randrange(len(words))] = draw.choice(["stone", "paper", "wind"])
+            rows.append(row(batch, f"d{batch}-{n}", " ".join(words)))
+        ingest(lake, rows)
+        build(lake, policies)
+        check_books(lake)
+        assert leaks(lake) == []
+    assert Counter(member["split"] for member in corpus(lake).values())["train"] > 20
+
+
+def example_batches() -> list[list[dict[str, Any]]]:
+    return [
+        [row(1, f"n{n}", english(n)) for n in range(6)] + [row(1, f"r{n}", chinese(n), "social") for n in range(6)],
+        [
+            row(2, "n1", near(english(1)), revision=2),
+            row(2, "c", english(3)),
+            row(2, "s", "short"),
+            row(2, "n9", english(9)),
+        ],
+    ]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_killed_at_any_moment_of_any_commit_leaves_no_trace(
+    point: str, new_lake: Callable[[], Lake], policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = example_batches()
+    calm, struck = new_lake(), new_lake()
+    for lake in (calm, struck):
+        ingest(lake, first)
+        build(lake, policies)
+        ingest(lake, second)
+
+    def strike(moment: str) -> None:
+        if moment == point:
+            raise Killed
+
+    if point != "verdicts:before_commit":  # before it nothing is written down, and the next run takes all that has come
+        build(calm, policies)
+    monkeypatch.setattr(faults, "point", strike)
+    with pytest.raises(Killed):
+        build(struck, policies)
+    monkeypatch.undo()
+    for lake in (calm, struck):  # and more has come in the meantime
+        ingest(lake, [row(3, "late", english(30)), row(3, "c2", english(9))])
+        build(lake, policies)
+        check_books(lake)
+    assert contents(struck) == contents(calm)
+
+
+def test_options_changed_after_a_death_hold_for_the_whole_unit(
+    new_lake: Callable[[], Lake], policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = example_batches()
+    calm, struck = new_lake(), new_lake()
+    english_only = load(["en"])
+
+    def strike(moment: str) -> None:
+        if moment == "fingerprints:after_commit":
+            raise Killed
+
+    for lake in (calm, struck):
+        ingest(lake, first)
+        build(lake, policies)
+        ingest(lake, second)
+    monkeypatch.setattr(faults, "point", strike)
+    with pytest.raises(Killed):
+        build(struck, policies)
+    with pytest.raises(Killed):
+        build(struck, english_only)
+    with pytest.raises(Killed):
+        build(struck, policies)
+    monkeypatch.undo()
+    build(struck, english_only)
+    build(calm, english_only)
+    check_books(struck)
+    assert contents(struck) == contents(calm)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_accounts_balance_and_files_do_not_matter(
+    data: st.DataObject, new_lake: Callable[[], Lake], policies: Policies
+) -> None:
+    seeds = st.tuples(
+        st.integers(0, 4), st.sampled_from(["text", "near", "short", "review", "noise"]), st.integers(0, 5)
+    )
+    makers: dict[str, Callable[[int], tuple[str, str]]] = {
+        "text": lambda seed: (english(seed), "news"),
+        "near": lambda seed: (near(english(seed)), "wikipedia"),
+        "short": lambda seed: (english(seed, 1), "social"),
+        "review": lambda seed: (chinese(seed), "social"),
+        "noise": lambda seed: ("#" * seed, "file"),
+    }
+    one, other = new_lake(), new_lake()
+    for batch_id in range(1, data.draw(st.integers(1, 3)) + 1):
+        rows = []
+        for seed, kind, name in data.draw(st.lists(seeds, min_size=1, max_size=8, unique_by=lambda made: made[2])):
+            text, source = makers[kind](seed)
+            rows.append(row(batch_id, f"d{name}", text, source, revision=data.draw(st.integers(1, 3))))
+        for lake, given_rows, files in ((one, rows, 1), (other, rows[::-1], 3)):
+            ingest(lake, given_rows)
+            build(lake, policies, files)
+            check_books(lake)
+    assert contents(one) == contents(other)

@@ -11,6 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+#: Made once: a server that takes its time to compress would end in a time-out instead.
+BOMB = gzip.compress(b"\0" * 50_000_000)
+
+
 class Site:
     """What the server was asked, and the switches a test may turn."""
 
@@ -96,7 +100,7 @@ def running_site() -> Iterator[Site]:
             elif path == "/announced":
                 self.send(200, Content_Length="99999999999")
             elif path == "/bomb":
-                self.send(200, gzip.compress(b"\0" * 50_000_000), Content_Encoding="gzip")
+                self.send(200, BOMB, Content_Encoding="gzip")
             elif path == "/broken-gzip":
                 self.send(200, gzip.compress(b"text" * 100)[:-20], Content_Encoding="gzip")
             elif path == "/brotli":

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-
 #: Made once: a server that takes its time to compress would end in a time-out instead.
 BOMB = gzip.compress(b"\0" * 50_000_000)
 

@@ -54,6 +54,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 5,
+        # A task that is skipped or fails is reported only when its supervisor wakes up for a heartbeat.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 120,
     }
     return {"AIRFLOW_HOME": str(home), **{f"AIRFLOW__{name}": str(value) for name, value in options.items()}}

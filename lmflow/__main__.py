@@ -1,0 +1,3 @@
+from lmflow.cli import main
+
+main()

@@ -1,0 +1,97 @@
+"""`lmflow …`: the local installation from a terminal. Jobs are called as `python -m jobs.NAME`, see their `--help`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lmflow.errors import InputError, ServiceError
+from lmflow.services import local, supervisor
+from lmflow.settings import settings
+
+app = typer.Typer(
+    name="lmflow",
+    help="Keep language models fresh from corpora that grow every day.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+_out = Console(highlight=False)
+
+
+@app.command()
+def up() -> None:
+    """Start Airflow, MLflow, the sample sites and the model page. What runs already is left alone."""
+    local.up(settings(), _say)
+    _show_places()
+
+
+@app.command()
+def down() -> None:
+    """Stop what `lmflow up` or `lmflow demo` started, and nothing else."""
+    stopped = supervisor.down(settings())
+    _say("stopped " + ", ".join(stopped) if stopped else "nothing was running")
+
+
+@app.command()
+def status() -> None:
+    """Show what runs, where, and the logins. Exit status 1 when something is stopped or does not answer."""
+    table = Table("service", "state", "process", box=None, pad_edge=False)
+    rows = local.status(settings())
+    for row in rows:
+        table.add_row(*row)
+    _out.print(table)
+    _say(f"\nlogs: {settings().home / 'logs'}")
+    _show_places()
+    if any(state != "running" for _, state, _ in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: LMFLOW_SERVING_PORT.")] = None,
+) -> None:
+    """Serve the champions over HTTP, with a page to try them, until Ctrl-C."""
+    words = [sys.executable, "-m", "lmflow.serving", "--port", str(port or settings().serving_port)]
+    os.execv(sys.executable, words)  # noqa: S606 - an argument list, no shell
+
+
+def main() -> NoReturn:
+    """Run one command; a mistake or a missing service is one line, not a traceback."""
+    try:
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        _fail(f"{message.rstrip('.')}; see `lmflow --help`", 2)
+    except InputError as error:
+        _fail(str(error), 2)
+    except ServiceError as error:
+        _fail(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", 130)
+
+
+def _say(line: str) -> None:
+    _out.print(line, markup=False)
+
+
+def _show_places() -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for place in local.places(settings()):
+        table.add_row(place.name, place.url, place.login)
+    _out.print()
+    _out.print(table)
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    print(f"lmflow: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -172,7 +172,7 @@ class Ledger:
         for batch in scan(assessed, columns):
             identities = zip(*(batch[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True)
             places = [placed.pop(identity, None) for identity in identities]
-            kept = batch.filter(pa.array([place is not None for place in places]))
+            kept = batch.filter(pa.array([place is not None for place in places], pa.bool_()))
             yield _with_places(kept, [place for place in places if place is not None])
         moving = self.corpus.read(where=_one_of("doc_id", pa.array(sorted(outcome.moved), pa.string())))
         for batch in moving.to_batches():
@@ -217,7 +217,7 @@ def _verdict_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
 
 
 def _fingerprint_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
-    compared = pa.array([cluster_id is not None for cluster_id in outcome.cluster_ids])
+    compared = pa.array([cluster_id is not None for cluster_id in outcome.cluster_ids], pa.bool_())
     return _in_schema(unit.filter(compared), "fingerprints")
 
 

@@ -1,0 +1,162 @@
+"""build_corpus as people run it: Spark, MLflow, the command line, and SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.build_corpus import BuildCorpus, run
+from jobs.command import Progress
+from lmflow.errors import InputError
+from lmflow.lake import Lake
+from tests.corpus.documents import chinese, contents, english, ingest, row
+from tests.corpus.test_ledger import check_books, near
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def first_batches() -> list[list[dict[str, Any]]]:
+    news = [row(1, f"news:{n}", english(n) + "\nWrite to ann@example.org.") for n in range(20)]
+    copies = [row(1, f"news:copy{n}", near(english(n))) for n in range(5)]
+    posts = [row(2, f"social:s:{n}", chinese(n, 3) + "电话13812345678", "social") for n in range(40)]
+    noise = [row(2, "social:s:noise", "###", "social"), row(2, "social:s:nul", "\x00", "social")]
+    return [news + copies, posts + noise]
+
+
+def fill(lake: Lake) -> None:
+    for rows in first_batches():
+        ingest(lake, rows)
+
+
+def test_a_first_build_from_documents_to_corpus(spark: object, mlflow_server: str) -> None:
+    lake = Lake.open()
+    fill(lake)
+    result = run(BuildCorpus(), Progress())
+    check_books(lake)
+    assert result["documents_in"] == 67 == result["documents_kept"] + result["documents_dropped"]
+    assert result["dropped_by_rule"]["near_duplicate"] == 5 and result["dropped_by_rule"]["too_few_words"] == 2
+    assert {name: counts["in"] for name, counts in result["decided_by_source"].items()} == {"news": 25, "social": 42}
+    assert result["by_language"].keys() == {"en", "zh"}
+    for counts in result["by_language"].values():
+        assert sum(counts["splits"].values()) == counts["docs"] and all(counts["splits"].values())
+    assert result["versions"] == {
+        name: lake.table(name).version() for name in ("documents", "verdicts", "fingerprints", "corpus")
+    }
+    assert lake.table("corpus").pin("verdicts") == result["versions"]["verdicts"]
+    texts = lake.table("corpus").read()["text"].to_pylist()
+    assert not any("@" in text or "138123" in text for text in texts) and any("<EMAIL>" in text for text in texts)
+    look_at_the_run(result)
+
+    again = run(BuildCorpus(), Progress())
+    assert again["status"] == "nothing_new" and again["reason"] and again["versions"] == result["versions"]
+
+
+def look_at_the_run(result: dict[str, Any]) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    found = client.get_run(result["run_id"])
+    assert found.data.metrics["documents_kept"] == result["documents_kept"]
+    assert found.data.params["languages"] == '["en", "zh"]'
+    assert found.data.tags["lmflow.corpus_version"] == str(result["versions"]["corpus"])
+    assert {given.dataset.name for given in found.inputs.dataset_inputs} == {"documents", "corpus"}
+    assert "plots/corpus.png" in [file.path for file in client.list_artifacts(result["run_id"], "plots")]
+    report = mlflow.artifacts.load_dict(f"runs:/{result['run_id']}/report.json")
+    shown = report["samples"]["near_duplicate"]
+    assert len(shown) == 5 and shown[0]["duplicate_of"] and shown[0]["failures"][0]["threshold"] == 0.5
+    assert "13812345678" not in json.dumps(report) and "ann@example.org" not in json.dumps(report)
+
+
+def test_nothing_new_starts_no_spark(mlflow_server: str, spark: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(Lake.open(), [row(1, "a", english(1))])
+    run(BuildCorpus(languages=("en",)), Progress())
+
+    def refuse(_: str) -> None:
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr("jobs.spark.session", refuse)
+    assert run(BuildCorpus(languages=("en",)), Progress())["status"] == "nothing_new"
+    ingest(Lake.open(), [row(2, "b", english(2))])
+    with pytest.raises(AssertionError, match="Spark was started"):
+        run(BuildCorpus(languages=("en",)), Progress())
+
+
+def test_a_later_batch_is_compared_with_what_is_stored(mlflow_server: str, spark: object) -> None:
+    lake = Lake.open()
+    fill(lake)
+    run(BuildCorpus(), Progress())
+    ingest(lake, [row(3, "news:late", near(english(7))), row(3, "news:0", english(90), revision=2)])
+    result = run(BuildCorpus(), Progress())
+    check_books(lake)
+    assert (result["documents_in"], result["documents_kept"]) == (2, 1)
+    assert result["dropped_by_rule"] == {"near_duplicate": 1}
+    assert result["by_language"]["en"]["docs"] == 20
+
+
+def test_bad_input_is_refused_and_nothing_is_written(mlflow_server: str, spark: object, tmp_path: Path) -> None:
+    lake = Lake.open()
+    with pytest.raises(InputError, match="run an ingest job first"):
+        run(BuildCorpus(), Progress())
+    ingest(lake, [row(1, "a", "short"), row(1, "b", "###")])
+    with pytest.raises(InputError, match=r"none of 2 documents was kept: .*too_few_words \(2\)"):
+        run(BuildCorpus(), Progress())
+    ingest(lake, [row(2, "c", english(1))])
+    with pytest.raises(InputError, match="no document in zh was kept"):
+        run(BuildCorpus(), Progress())
+    with pytest.raises(InputError, match="no policy"):
+        run(BuildCorpus(policy_dir=tmp_path), Progress())
+    for name in ("verdicts", "fingerprints", "corpus"):
+        assert lake.table(name).version() == -1
+    assert run(BuildCorpus(languages=("en",)), Progress())["documents_kept"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--languages", "english"], "--languages"),
+        (["--split", "tiny"], "--split"),
+        (["--policy-dir", "/no/such/folder"], "--policy-dir"),
+        (["--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_a_bad_option_ends_with_two_and_one_line(words: list[str], complaint: str) -> None:
+    done = command(words)
+    assert done.returncode == 2 and done.stdout == ""
+    assert complaint in done.stderr and done.stderr.count("\n") == 1
+
+
+def command(words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "jobs.build_corpus", *words],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def test_killed_with_minus_nine_again_and_again_it_ends_where_a_calm_run_does(
+    mlflow_server: str, spark: object, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    struck = Lake.open()
+    fill(struck)
+    # Between Spark's write and the first commit, and between the last commit and the exit (others: test_ledger.py).
+    for moment in ("verdicts:before_commit", "corpus:after_commit"):
+        died = command([], LMFLOW_FAULT=moment)
+        assert died.returncode == -9, died.stderr
+    done = command([])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "nothing_new"
+    check_books(struck)
+    calm = Lake(f"file://{home}/calm")
+    fill(calm)
+    monkeypatch.setattr(Lake, "open", lambda: calm)
+    run(BuildCorpus(), Progress())
+    assert contents(struck) == contents(calm)

@@ -26,7 +26,7 @@ from jobs.command import Bar, Options, Progress, Result, main
 from lmflow import __version__, registry, tracking
 from lmflow.dataset import store
 from lmflow.dataset.shards import Dataset, Split
-from lmflow.errors import InputError
+from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
@@ -197,12 +197,10 @@ def _train_lstm(options: TrainLanguageModel, dataset: Dataset, split: Split, che
             options.replicas,
             report,
         )
-    except TrainingDiverged:
-        raise
-    except ValueError as error:
+    except (TrainingDiverged, ValueError) as error:
         raise InputError(str(error)) from None
     if outcome.interrupted:
-        raise InterruptedError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
+        raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
     history += [
         ("valid_loss", point.valid_loss, point.step) for point in outcome.points if point.valid_loss is not None
     ]

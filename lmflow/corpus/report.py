@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _EXCERPT_CHARS: Final = 280
-_BLUE, _ORANGE, _GREY = "#3b6ea8", "#d9822b", "#b8bfc6"
+_BLUE, _ORANGE = "#3b6ea8", "#d9822b"
+_NARROW: Final = 3.0  # percent; a bar below it has no room for its number
 _SPLIT_COLOURS: Final = {"train": _BLUE, "valid": "#7fb3d5", "test": _ORANGE}
 
 
@@ -208,7 +209,10 @@ def _draw_splits(axes: Axes, languages: Mapping[str, Mapping[str, Any]]) -> None
     for split in SPLITS:
         shares = np.array([100 * languages[name]["splits"][split] / max(languages[name]["docs"], 1) for name in names])
         bars = axes.barh(names, shares, left=left, color=_SPLIT_COLOURS[split], label=split, height=0.5)
-        counts = [f"{languages[name]['splits'][split]:,}" for name in names]
+        counts = [
+            f"{languages[name]['splits'][split]:,}" if share >= _NARROW else ""
+            for name, share in zip(names, shares, strict=True)
+        ]
         axes.bar_label(bars, counts, label_type="center", color="white", fontsize=8)
         left += shares
     axes.set(title="Splits of the corpus as it stands (documents)", xlabel="% of documents", xlim=(0, 100))

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import AssetAlias, BaseOperator
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from lmflow.orchestration import guard
+from lmflow.orchestration.assets import model_asset
 from lmflow.orchestration.connections import connection_environment
 from lmflow.orchestration.links import MlflowRunLink
 
@@ -58,7 +59,8 @@ class JobOperator(BaseOperator):  # type: ignore[misc]  # airflow is not followe
 
     Args:
         job: name of a module of `jobs`.
-        options: the job's options; templated. Values may be templates that render to lists, numbers or None.
+        options: the job's options; templated. Values may be templates that render to lists, numbers or None. The
+            whole may be a template as well; when it renders to None, the task is skipped.
     """
 
     template_fields: Sequence[str] = ("options",)
@@ -66,10 +68,10 @@ class JobOperator(BaseOperator):  # type: ignore[misc]  # airflow is not followe
     operator_extra_links = (MlflowRunLink(),)
     ui_color = "#e8f1f8"
 
-    def __init__(self, *, job: str, options: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, job: str, options: Mapping[str, Any] | str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job = job
-        self.options = dict(options or {})
+        self.options = {} if options is None else options
         self.mlflow_run_url = ""
         self._guard: subprocess.Popen[str] | None = None
 
@@ -77,18 +79,19 @@ class JobOperator(BaseOperator):  # type: ignore[misc]  # airflow is not followe
         """Run the job and return its result.
 
         Raises:
-            AirflowSkipException: nothing new to do.
+            AirflowSkipException: nothing new to do, or switched off.
             AirflowFailException: bad options or input; a retry would change nothing.
             AirflowException: the job failed; it may be tried again.
         """
+        if not isinstance(self.options, Mapping):
+            raise AirflowSkipException(f"{self.job} is switched off by the parameters of this run")
         environment = {**os.environ, **connection_environment(), **_lineage(context)}
         result = self._run(command_line(self.job, self.options), environment)
         self.mlflow_run_url = str(result.get("run_url") or _run_url(result.get("run_id"), environment))
         if result.get("status") == "nothing_new":
             context["ti"].xcom_push(key="return_value", value=result)
             raise AirflowSkipException(f"{self.job} had nothing new to do: {result.get('reason', 'no reason given')}")
-        for asset in self.outlets:
-            context["outlet_events"][asset].extra = _metadata(result)
+        self._announce(context, result)
         return result
 
     def on_kill(self) -> None:
@@ -99,6 +102,15 @@ class JobOperator(BaseOperator):  # type: ignore[misc]  # airflow is not followe
                 self._guard.wait(GRACE_S + 5)
             except subprocess.TimeoutExpired:
                 self._guard.kill()
+
+    def _announce(self, context: Context, result: Mapping[str, Any]) -> None:
+        """Let the assets that this task updates say what was done to them."""
+        for outlet in self.outlets:
+            event = context["outlet_events"][outlet]
+            if isinstance(outlet, AssetAlias):
+                event.add(model_asset(result["model"]), extra=_metadata(result))
+            else:
+                event.extra = _metadata(result)
 
     def _run(self, command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
         self.log.info("$ %s", " ".join(["python", *command[1:]]))

@@ -66,7 +66,7 @@ def _samples(settings: Settings) -> Service:
     return Service(
         "samples",
         _python("lmflow.samples", "--port", str(settings.samples_port), "--log", str(log)),
-        lambda _: answers(f"{settings.samples_url}/robots.txt"),
+        lambda _: answers(f"{settings.samples_url}/_health"),
         port=settings.samples_port,
         setting="LMFLOW_SAMPLES_PORT",
         url=settings.samples_url,

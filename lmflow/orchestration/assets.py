@@ -1,0 +1,18 @@
+"""What flows between DAGs, by name: a DAG may be scheduled on these, and their events carry versions and counts."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset, AssetAlias
+
+WIKIPEDIA = Asset("lmflow://documents/wikipedia")
+NEWS = Asset("lmflow://documents/news")
+SOCIAL = Asset("lmflow://documents/social")
+CORPUS = Asset("lmflow://corpus")
+
+#: Stands for `lmflow://models/<name>`: which model a mapped task made is known only when it has run.
+MODELS = AssetAlias("lmflow://models")
+
+
+def model_asset(name: str) -> Asset:
+    """The asset of one registered model, e.g. lm-en."""
+    return Asset(f"lmflow://models/{name}")

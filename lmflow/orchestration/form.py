@@ -1,0 +1,128 @@
+"""The form of a retraining: every parameter with its type, bounds and meaning, so that no bad value gets past it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import Param
+
+from lmflow.crawl.sources import Source, Sources
+
+LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
+ARCHITECTURES = {"ngram": "n-gram (Kneser-Ney)", "lstm": "LSTM"}
+LSTM_PRESETS = ("lstm-nano", "lstm-zaremba-small", "lstm-zaremba-medium", "lstm-zaremba-large")
+DUMP_DATE = r"^(latest|[0-9]{8})$"
+
+_DATA, _CORPUS, _EMBEDDINGS = "What to crawl", "Corpus and tokenizer", "Word embeddings"
+_MODELS, _PROMOTION = "Language models", "Promotion"
+
+
+def retrain_form(sources: Sources) -> dict[str, Param]:
+    """Parameters of the DAG `retrain`; the names of sites come from the list of sources."""
+    return {
+        **_data(sources),
+        "vocabulary": _number(
+            "integer", 1000, 256, 64_000, _CORPUS, "Tokens that the tokenizer of each language may have."
+        ),
+        **_embeddings(),
+        **_models(),
+        "alpha": _number("number", 0.05, 0.0001, 0.5, _PROMOTION, "Largest p-value that counts as a significant win."),
+        "approval": Param(
+            False, type="boolean", section=_PROMOTION, description="Ask a person before anything is promoted."
+        ),
+    }
+
+
+def site_names(sources: Sequence[Source], section: str, what: str) -> Param:
+    """A choice of sites by name; none means all that are enabled in sources.yaml."""
+    return Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        uniqueItems=True,
+        examples=[source.name for source in sources],
+        section=section,
+        description=f"{what} to read, by their names in sources.yaml. Empty: every enabled one of the languages.",
+    )
+
+
+def dump_date(section: str) -> Param:
+    """Which Wikipedia dump to read."""
+    return Param("latest", type="string", pattern=DUMP_DATE, section=section, description="latest, or YYYYMMDD.")
+
+
+def languages(sources: Sources, section: str) -> Param:
+    """A choice among the languages of all sites, every one by default."""
+    codes = sorted({source.lang.partition("-")[0] for group in _groups(sources) for source in group})
+    return _choice(codes, codes, section, "A corpus and models are made for each.", LANGUAGE_NAMES)
+
+
+def _data(sources: Sources) -> dict[str, Param]:
+    form: dict[str, Param] = {"languages": languages(sources, _DATA)}
+    for kind, group in zip(("wikipedia", "news", "social"), _groups(sources), strict=True):
+        form[kind] = Param(True, type="boolean", section=_DATA, description=f"Look for new {kind} documents.")
+        form[f"{kind}_sources"] = site_names(group, _DATA, f"Sites of kind {kind}")
+    form["wikipedia_date"] = dump_date(_DATA)
+    return form
+
+
+def _groups(sources: Sources) -> tuple[Sequence[Source], ...]:
+    return sources.wikipedia, sources.news, sources.social
+
+
+def _embeddings() -> dict[str, Param]:
+    return {
+        "embeddings": Param(True, type="boolean", section=_EMBEDDINGS, description="Train word2vec."),
+        "embedding_algorithm": Param(
+            "skip-gram",
+            enum=["skip-gram", "cbow"],
+            section=_EMBEDDINGS,
+            description="Skip-gram is better for a small corpus, CBOW faster.",
+        ),
+        "embedding_dim": _number("integer", 100, 2, 1000, _EMBEDDINGS, "Length of a word vector."),
+        "embedding_epochs": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            maximum=500,
+            section=_EMBEDDINGS,
+            description="Passes over the text. Empty: 20 for a small corpus, 5 for a large one.",
+        ),
+    }
+
+
+def _models() -> dict[str, Param]:
+    return {
+        "architectures": _choice(list(ARCHITECTURES), list(ARCHITECTURES), _MODELS, "Each is trained.", ARCHITECTURES),
+        "ngram_order": _number("integer", 5, 2, 7, _MODELS, "n-gram: its longest context and the next token."),
+        "lstm_preset": Param(
+            LSTM_PRESETS[0], enum=list(LSTM_PRESETS), section=_MODELS, description="LSTM: shape of the network."
+        ),
+        "epochs": _number("number", 3.0, 0.01, 1000, _MODELS, "LSTM: passes over the training split."),
+        "batch_size": _number("integer", 32, 1, 4096, _MODELS, "LSTM: parallel streams, over all replicas."),
+        "learning_rate": _number("number", 0.004, 1e-6, 1.0, _MODELS, "LSTM: peak of Adam's learning rate."),
+        "replicas": _number("integer", 1, 1, 16, _MODELS, "LSTM: GPUs of the host (MirroredStrategy)."),
+        "seed": _number("integer", 1, 0, 2**31 - 1, _MODELS, "The same seed and data give the same models."),
+    }
+
+
+def _number(kind: str, default: float, low: float, high: float, section: str, description: str) -> Param:
+    text = f"{description} From {low:g} to {high:g}."
+    return Param(default, type=kind, minimum=low, maximum=high, section=section, description=text)
+
+
+def _choice(
+    default: Sequence[str], values: Sequence[str], section: str, description: str, names: dict[str, Any]
+) -> Param:
+    return Param(
+        list(default),
+        type="array",
+        items={"type": "string", "enum": list(values)},
+        minItems=1,
+        uniqueItems=True,
+        examples=list(values),
+        values_display={value: names[value] for value in values if value in names},
+        section=section,
+        description=description,
+    )

@@ -6,6 +6,7 @@ One host is one queue (`pace`), robots.txt is asked first (`robots`), addresses 
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -54,6 +55,12 @@ class Policy:
         now = settings()
         agent = f"{now.user_agent} (+{now.contact})" if now.contact else now.user_agent
         return cls(agent, now.private_hosts, rate=rate, concurrency=concurrency)
+
+    @classmethod
+    def from_json(cls, text: str) -> Policy:
+        """From what `json.dumps(asdict(policy))` wrote."""
+        values = json.loads(text)
+        return cls(**{**values, "private_hosts": tuple(values["private_hosts"])})
 
 
 @dataclass(frozen=True, slots=True)

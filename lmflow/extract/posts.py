@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from lxml import etree
 from lxml import html as lxml_html
+
+from lmflow.settings import settings
 
 _BLOCKS: Final = frozenset({"p", "br", "li", "ul", "ol", "blockquote", "div", "pre"})
 _AUTHOR_DIGITS: Final = 32
@@ -83,6 +88,24 @@ def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Po
         sensitive=bool(status.get("sensitive")),
         tags=tuple(str(tag.get("name", "")) for tag in tags if isinstance(tag, Mapping)),
     )
+
+
+def author_key() -> bytes:
+    """The key of the authors' hashes: the setting, else one made once and kept in <home>, readable by its owner."""
+    given = settings().author_key.get_secret_value()
+    if given:
+        return given.encode()
+    path = settings().home / "author.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        fresh = path.with_name(f".author.key.{secrets.token_hex(8)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_hex(32))
+        try:
+            os.link(fresh, path)  # unlike a rename, never replaces a key that another process has just made
+        finally:
+            fresh.unlink()
+    return path.read_text().strip().encode()
 
 
 def author_hash(key: bytes, site: str, account: str) -> str:

@@ -1,0 +1,392 @@
+"""Turn news sites into documents: read their feeds, visit the pages that are due, extract the articles.
+
+    python -m jobs.ingest_news                                    the sites enabled in sources.yaml
+    python -m jobs.ingest_news --source nasa global-voices-zh     these sites
+    python -m jobs.ingest_news --feed https://example.org/feed.xml --lang en
+
+Polite: robots.txt is heeded, a host has one queue with its own rate however many executors there are, what is known is
+asked for conditionally. Pages are kept as WARC files in the lake. A page enters again only when its text has changed;
+one that failed for now is tried again by a later run, also when the feed has not changed.
+
+The JSON line: items_seen = new + changed + unchanged + failed + skipped, by_source, documents_added, batch_id, versions
+and requests {fetched, not_modified, failed}, and unreachable {source: why} for feeds that could not be read.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import typing
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+from pydantic import Field
+
+from jobs import ingest
+from jobs.command import Options, Progress, Result, main
+from lmflow import tracking
+from lmflow.crawl.feeds import FeedError, Item, parse
+from lmflow.crawl.http import Fetch, Fetcher, Policy
+from lmflow.crawl.pages import Target, Visit, visit_hosts
+from lmflow.crawl.sources import NewsSource, choose, load
+from lmflow.crawl.urls import authority
+from lmflow.errors import InputError
+from lmflow.extract.documents import OUTCOMES, UNCHANGED, Known, record_batches
+from lmflow.extract.news import documents
+from lmflow.lake import Lake, Objects, transaction_key
+from lmflow.settings import settings
+
+_FEEDS_AT_ONCE: Final = 16
+#: Errors that may be gone in an hour; a page with another one is asked again after a week, if it is still listed.
+_PASSING: Final = frozenset(
+    ("timeout", "connect", "dns", "tls", "protocol", "http_429", "http_500", "http_502", "http_503", "http_504")
+)
+_RETRY: Final = timedelta(hours=1)
+_RECHECK: Final = timedelta(days=7)
+_VISITS: Final = pa.schema(
+    [
+        *((name, pa.string()) for name in ("url", "source", "error", "detail", "etag", "last_modified")),
+        *((name, pa.string()) for name in ("final_url", "charset", "raw_key")),
+        *((name, pa.int64()) for name in ("status", "attempts", "offset", "length")),
+        *((name, pa.timestamp("us", tz="UTC")) for name in ("fetched_at", "retry_at")),
+    ]
+)
+
+
+class IngestNews(Options):
+    """Options of ingest_news."""
+
+    source: tuple[str, ...] = Field(
+        (), description="Sites by their name in sources.yaml; default: the enabled ones.", examples=["nasa"]
+    )
+    feed: str | None = Field(None, description="One feed (RSS, Atom, JSON Feed) in place of --source; needs --lang.")
+    lang: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="Language of --feed, e.g. en, zh.")
+    max_items: int = Field(0, ge=0, description="At most so many pages of each feed, for a trial; 0 for all.")
+
+
+@dataclass
+class _Plan:
+    """What is to be done: pages to visit, and what is known without visiting."""
+
+    feeds: dict[str, Fetch] = field(default_factory=dict)  # by source; the state is recorded at the end
+    unreachable: dict[str, str] = field(default_factory=dict)
+    partial: set[str] = field(default_factory=set)  # feeds cut short by --max-items
+    targets: dict[str, Target] = field(default_factory=dict)  # by URL
+    tally: ingest.Tally = field(default_factory=ingest.Tally)
+
+
+def run(options: IngestNews, progress: Progress) -> Result:
+    """Crawl the chosen sites once."""
+    started = time.monotonic()
+    sources = {source.name: source for source in _sources(options)}
+    lake = Lake.open()
+    with ingest.exclusive_sources(sources):
+        plan = _discover(list(sources.values()), lake, options.max_items, progress)
+        batch_id = ingest.new_batch_id()
+        if not plan.targets:
+            version = ingest.record_fetches(lake, "ingest_news", batch_id, _feed_rows(plan, sources))
+            result = _result(lake, plan, [], batch_id, 0, version, started)
+            return {"status": "nothing_new", "reason": "no feed lists a page that is new or due", **result}
+        with tracking.run(ingest.EXPERIMENT, f"news {', '.join(sources)}", _config(options, sources)) as mlflow_run:
+            visits = _visit(lake, plan, sources, batch_id, progress)
+            added = _store(lake, plan, visits, sources, batch_id, progress)
+            rows = [*_feed_rows(plan, sources), *_page_rows(visits, sources)]
+            version = ingest.record_fetches(lake, "ingest_news", batch_id, rows)
+            progress.say(plan.tally.line())
+            result = _result(lake, plan, visits, batch_id, added, version, started)
+            ingest.log_run(mlflow_run, lake, result, {**result, "errors": _errors(visits)})
+            nothing = {} if added else {"status": "nothing_new", "reason": "every page is as it was"}
+            return {**nothing, **result, "run_id": mlflow_run.run_id}
+
+
+def _result(
+    lake: Lake, plan: _Plan, visits: Sequence[Visit], batch_id: int, added: int, fetches: int, started: float
+) -> Result:
+    return {
+        **plan.tally.result(),
+        "documents_added": added,
+        "batch_id": batch_id,
+        "versions": {"documents": lake.table("documents").version(), "fetches": fetches},
+        "requests": {
+            "fetched": sum(not visit.error and visit.status != 304 for visit in visits),
+            "not_modified": sum(visit.status == 304 for visit in visits),
+            "failed": sum(bool(visit.error) for visit in visits),
+        },
+        "unreachable": plan.unreachable,
+        "metrics": ingest.metrics(plan.tally, started),
+    }
+
+
+def _config(options: IngestNews, sources: Mapping[str, NewsSource]) -> dict[str, Any]:
+    return {**options.model_dump(mode="json"), "sources": [source.model_dump() for source in sources.values()]}
+
+
+def _errors(visits: Sequence[Visit]) -> list[dict[str, Any]]:
+    return [{"url": v.url, "error": v.error, "detail": v.detail, "attempts": v.attempts} for v in visits if v.error]
+
+
+# Feeds ----------------------------------------------------------------------------------------------------------------
+
+
+def _sources(options: IngestNews) -> list[NewsSource]:
+    if options.feed is None:
+        if options.lang is not None:
+            raise InputError("--lang goes with --feed; a site of sources.yaml has its own language")
+        return choose(load().news, options.source, "news")
+    if options.source:
+        raise InputError("give --source or --feed, not both")
+    if options.lang is None:
+        raise InputError("--feed needs --lang, the language of the site, e.g. --lang en")
+    known = next((source for source in load().news if source.feed == options.feed), None)
+    if known is not None:
+        return [known]
+    name = "feed-" + "".join(c if c.isalnum() else "-" for c in authority(options.feed)).strip("-")
+    try:
+        return [NewsSource(name=name, lang=options.lang, feed=options.feed, license="not stated")]
+    except ValueError:
+        raise InputError(f"--feed {options.feed}: must be a http:// or https:// address") from None
+
+
+def _discover(sources: Sequence[NewsSource], lake: Lake, most: int, progress: Progress) -> _Plan:
+    """Read all feeds and choose the pages to visit.
+
+    Raises:
+        InputError: no feed could be read, or none lists anything; one broken feed among others is only reported.
+    """
+    plan, now = _Plan(), datetime.now(UTC)
+    feeds, pages = ingest.fetch_states(lake, "feed"), ingest.fetch_states(lake, "page")
+    ingest.ask_for_contact([source.feed for source in sources], progress)
+    with ThreadPoolExecutor(_FEEDS_AT_ONCE) as pool:
+        for source, fetch in zip(
+            sources, pool.map(lambda s: _read_feed(s, feeds.get(s.feed), most), sources), strict=True
+        ):
+            items = _items(source, fetch, plan)
+            if most and len(items) > most:
+                items = items[:most]
+                plan.partial.add(source.name)
+            _choose(source, items, pages, plan, now)
+            progress.say(
+                f"{source.name}: "
+                + (plan.unreachable.get(source.name) or ("unchanged" if fetch.not_modified else f"{len(items)} items"))
+            )
+    if len(plan.unreachable) == len(sources):
+        raise InputError("; ".join(f"{name}: {why}" for name, why in plan.unreachable.items()))
+    return plan
+
+
+def _read_feed(source: NewsSource, state: Mapping[str, Any] | None, most: int) -> Fetch:
+    known = state if state and not state["error"] and not most else {}
+    etag, last_modified = known.get("etag") or "", known.get("last_modified") or ""
+    with Fetcher(Policy.from_settings(source.rate, source.concurrency)) as fetcher:
+        fetch = fetcher.get(source.feed, etag, last_modified)
+    if fetch.not_modified:  # which may leave out the validators that still hold
+        return replace(fetch, headers={"etag": etag, "last-modified": last_modified, **fetch.headers})
+    return fetch
+
+
+def _items(source: NewsSource, fetch: Fetch, plan: _Plan) -> list[Item]:
+    """Items of a feed that was read; none, with the reason in the plan, of one that was not."""
+    plan.feeds[source.name] = fetch
+    plan.tally.see(source.name, 0)
+    why = (
+        f"{source.feed} cannot be read ({fetch.error}{': ' + fetch.detail if fetch.detail else ''}); check the address"
+    )
+    items: list[Item] = []
+    if not fetch.error and not fetch.not_modified:
+        try:
+            items = parse(fetch.body, fetch.final_url, fetch.headers)
+            why = "" if items else f"{source.feed} lists no items; check that it is the feed you mean"
+        except FeedError as error:
+            why = f"{source.feed} is not an RSS, Atom or JSON feed ({error}); check the address"
+    if why:
+        plan.unreachable[source.name] = why
+    return items
+
+
+def _choose(
+    source: NewsSource, items: Sequence[Item], pages: Mapping[str, Mapping[str, Any]], plan: _Plan, now: datetime
+) -> None:
+    """Sort items into pages to visit, and those whose outcome is known."""
+    home = authority(source.feed)
+    listed = {item.url for item in items}
+    for url in listed:
+        if url in plan.targets:  # another feed lists it too
+            continue
+        plan.tally.see(source.name, 1)
+        state = pages.get(url)
+        host = authority(url)
+        if host.rpartition(":")[0] in settings().private_hosts and host != home:
+            plan.tally.add(source.name, "failed:address")
+        elif state is None or state["next_due"] is None or state["next_due"] <= now:
+            plan.targets[url] = _target(url, source, state)
+        else:
+            plan.tally.add(source.name, "skipped:waiting" if state["error"] else UNCHANGED)
+    for url, state in pages.items():
+        is_due = state["error"] in _PASSING and state["next_due"] is not None and state["next_due"] <= now
+        if state["cursor"] == source.name and is_due and url not in listed and url not in plan.targets:
+            plan.tally.see(source.name, 1)
+            plan.targets[url] = _target(url, source, state)
+
+
+def _target(url: str, source: NewsSource, state: Mapping[str, Any] | None) -> Target:
+    if state is None or state["error"]:
+        return Target(url, source.name)
+    return Target(url, source.name, state["etag"] or "", state["last_modified"] or "")
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+
+
+def _visit(
+    lake: Lake, plan: _Plan, sources: Mapping[str, NewsSource], batch_id: int, progress: Progress
+) -> list[Visit]:
+    """Visit all targets in Spark tasks of whole hosts."""
+    from jobs.spark import session, watching
+
+    spark = session("ingest_news")
+    hosts: defaultdict[str, list[Target]] = defaultdict(list)
+    for target in plan.targets.values():
+        hosts[authority(target.url)].append(target)
+    rows = [
+        {
+            "host": host,
+            "policy": json.dumps(asdict(_policy([sources[target.source] for target in targets]))),
+            "targets": json.dumps([asdict(target) for target in targets]),
+        }
+        for host, targets in hosts.items()
+    ]
+    tasks = min(len(rows), spark.sparkContext.defaultParallelism)
+    visitor = _visitor(f"{lake.root}/objects", f"raw/news/{batch_id}")
+    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), tasks), visitor, _VISITS)
+    progress.say(f"visiting {len(plan.targets)} pages of {len(hosts)} host(s)")
+    with progress.bar(tasks, "visiting", "tasks") as bar, watching(spark, tasks, bar):
+        found = frame.toArrow()
+    visits = [Visit(**row) for row in found.to_pylist()]
+    if len(visits) != len(plan.targets):
+        raise AssertionError(f"{len(plan.targets)} pages to visit, {len(visits)} visits")
+    return visits
+
+
+def _policy(sources: Sequence[NewsSource]) -> Policy:
+    """A host that several sources share is asked no faster than the slowest of them allows."""
+    return Policy.from_settings(min(s.rate for s in sources), min(s.concurrency for s in sources))
+
+
+def _visitor(objects_root: str, prefix: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def visit(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = [row for batch in batches for row in batch.to_pylist()]
+        hosts = {row["host"]: [Target(**target) for target in json.loads(row["targets"])] for row in rows}
+        policies = {row["host"]: Policy.from_json(row["policy"]) for row in rows}
+        found = [asdict(visit) for visit in visit_hosts(hosts, policies, Objects(objects_root), prefix)]
+        yield pa.RecordBatch.from_pylist(found, schema=_VISITS)
+
+    return visit
+
+
+def _store(
+    lake: Lake,
+    plan: _Plan,
+    visits: Sequence[Visit],
+    sources: Mapping[str, NewsSource],
+    batch_id: int,
+    progress: Progress,
+) -> int:
+    """Extract what was fetched, evenly over all cores, and commit what is new; returns the number of documents."""
+    tally = plan.tally
+    for visit in visits:
+        if visit.error:
+            tally.add(visit.source, f"failed:{visit.error}")
+        elif visit.status == 304:
+            tally.add(visit.source, UNCHANGED)
+    stored = [visit for visit in visits if visit.raw_key]
+    staged = ""
+    if stored:
+        staged = _extract(lake, plan, stored, sources, batch_id, progress)
+    tally.check()
+    if not tally.stored:
+        return 0
+    key = transaction_key("ingest_news", batch=batch_id)
+    return ingest.commit_documents(lake, key, staged, tally.stored).rows
+
+
+def _extract(
+    lake: Lake,
+    plan: _Plan,
+    stored: Sequence[Visit],
+    sources: Mapping[str, NewsSource],
+    batch_id: int,
+    progress: Progress,
+) -> str:
+    from jobs.spark import session, watching
+
+    spark = session("ingest_news")
+    tasks = max(1, min(len(stored), 4 * spark.sparkContext.defaultParallelism))
+    known = spark.sparkContext.broadcast(ingest.known_documents(lake, "news"))
+    rows = pa.Table.from_pylist([asdict(visit) for visit in stored], schema=_VISITS)
+    extractor = _extractor(dict(sources), known, f"{lake.root}/objects", batch_id)
+    frame = ingest.map_rows(ingest.as_frame(spark, rows, tasks), extractor, OUTCOMES)
+    with progress.bar(tasks, f"extracting {len(stored)} articles", "tasks") as bar, watching(spark, tasks, bar):
+        staged, outcomes = ingest.stage_outcomes(frame, lake.table("documents"))
+    for _, origin, outcome in outcomes:
+        plan.tally.add(origin, outcome)
+    return staged
+
+
+def _extractor(
+    sources: dict[str, NewsSource], known: Any, objects_root: str, batch_id: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def extract(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        objects, have = Objects(objects_root), typing.cast(Known, known.value)
+        visits = (Visit(**row) for batch in batches for row in batch.to_pylist())
+        yield from record_batches(documents(visits, sources, have, objects), batch_id)
+
+    return extract
+
+
+# State ----------------------------------------------------------------------------------------------------------------
+
+
+def _feed_rows(plan: _Plan, sources: Mapping[str, NewsSource]) -> Iterator[dict[str, Any]]:
+    for name, fetch in plan.feeds.items():
+        # A feed that was not read to its end must not answer 304 next time.
+        complete = name not in plan.partial and name not in plan.unreachable
+        yield {
+            "key": sources[name].feed,
+            "kind": "feed",
+            "etag": fetch.headers.get("etag", "") if complete else "",
+            "last_modified": fetch.headers.get("last-modified", "") if complete else "",
+            "cursor": name,
+            "status": fetch.status,
+            "attempts": fetch.attempts,
+            "error": fetch.error or ("" if complete or name in plan.partial else "not_a_feed"),
+            "fetched_at": fetch.fetched_at,
+            "next_due": fetch.retry_at or fetch.fetched_at,
+        }
+
+
+def _page_rows(visits: Sequence[Visit], sources: Mapping[str, NewsSource]) -> Iterator[dict[str, Any]]:
+    for visit in visits:
+        pause = timedelta(hours=sources[visit.source].revisit_hours)
+        if visit.error:
+            pause = _RETRY if visit.error in _PASSING else _RECHECK
+        yield {
+            "key": visit.url,
+            "kind": "page",
+            "etag": visit.etag,
+            "last_modified": visit.last_modified,
+            "cursor": visit.source,
+            "status": visit.status,
+            "attempts": visit.attempts,
+            "error": visit.error,
+            "fetched_at": visit.fetched_at,
+            "next_due": visit.retry_at or visit.fetched_at + pause,
+        }
+
+
+if __name__ == "__main__":
+    main(IngestNews, run, __doc__)

@@ -1,0 +1,324 @@
+"""Turn social sites into documents: read public timelines, keep what their authors meant to be public.
+
+    python -m jobs.ingest_social                              the timelines enabled in sources.yaml
+    python -m jobs.ingest_social --source fosstodon           this one
+    python -m jobs.ingest_social --api https://example.social --lang en
+
+Polite: robots.txt and rate limits are heeded, a host has one queue however many executors there are. The first crawl of
+a timeline goes back a stated number of posts, later ones go on where the last one ended. Posts that are not public, of
+bots, or of authors who opted out of search are not stored; authors become keyed hashes.
+
+The JSON line: items_seen = new + changed + unchanged + failed + skipped, by_source, documents_added, batch_id, versions
+and requests {pages, failed}, and unreachable {source: why} for timelines that could not be read.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import typing
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from jobs import ingest
+from jobs.command import Options, Progress, Result, main
+from lmflow import tracking
+from lmflow.crawl.http import Fetcher, Policy
+from lmflow.crawl.sources import SocialSource, choose, load
+from lmflow.crawl.timelines import Reading, read_timelines, stored_statuses, watermark_key
+from lmflow.crawl.urls import authority
+from lmflow.errors import InputError
+from lmflow.extract.documents import OUTCOMES, Known, record_batches, social_id
+from lmflow.extract.posts import author_key
+from lmflow.extract.social import documents, site_name, thread_roots
+from lmflow.lake import Lake, Objects, transaction_key
+
+_RETRY: Final = timedelta(hours=1)
+_READINGS: Final = pa.schema([("reading", pa.string())])
+
+
+class IngestSocial(Options):
+    """Options of ingest_social."""
+
+    source: tuple[str, ...] = Field(
+        (), description="Timelines by their name in sources.yaml; default: the enabled ones.", examples=["fosstodon"]
+    )
+    api: str | None = Field(
+        None, description="Base URL of one server that speaks Mastodon's API, in place of --source; needs --lang."
+    )
+    lang: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="Language of --api, e.g. en, zh.")
+    max_items: int = Field(0, ge=0, description="At most about so many posts of each timeline, for a trial; 0 for all.")
+
+
+def run(options: IngestSocial, progress: Progress) -> Result:
+    """Read the chosen timelines once."""
+    started = time.monotonic()
+    sources = {source.name: source for source in _sources(options)}
+    lake = Lake.open()
+    with ingest.exclusive_sources(sources):
+        ingest.ask_for_contact([source.api for source in sources.values()], progress)
+        watermarks = _watermarks(lake, sources)
+        fresh, unreachable = _have_news(sources, watermarks)
+        batch_id, tally = ingest.new_batch_id(), ingest.Tally()
+        for name in sources:
+            tally.see(name, 0)
+        if not fresh:
+            result = _result(lake, tally, [], unreachable, batch_id, 0, started)
+            return {"status": "nothing_new", "reason": "no timeline has a newer post", **result}
+        config = {**options.model_dump(mode="json"), "sources": [source.model_dump() for source in sources.values()]}
+        with tracking.run(ingest.EXPERIMENT, f"social {', '.join(fresh)}", config) as mlflow_run:
+            readings = _read(lake, fresh, watermarks, options.max_items, batch_id, progress)
+            unreachable |= _failures(readings, sources)
+            added = _store(lake, readings, sources, tally, batch_id, progress)
+            ingest.record_fetches(lake, "ingest_social", batch_id, _state_rows(readings, options.max_items, watermarks))
+            progress.say(tally.line())
+            result = _result(lake, tally, readings, unreachable, batch_id, added, started)
+            ingest.log_run(mlflow_run, lake, result, result)
+            nothing = {} if added else {"status": "nothing_new", "reason": "no post is new"}
+            return {**nothing, **result, "run_id": mlflow_run.run_id}
+
+
+def _result(
+    lake: Lake,
+    tally: ingest.Tally,
+    readings: Sequence[Reading],
+    unreachable: Mapping[str, str],
+    batch_id: int,
+    added: int,
+    started: float,
+) -> Result:
+    return {
+        **tally.result(),
+        "documents_added": added,
+        "batch_id": batch_id,
+        "versions": {name: lake.table(name).version() for name in ("documents", "fetches")},
+        "requests": {
+            "pages": sum(reading.pages for reading in readings),
+            "failed": sum(bool(reading.error) for reading in readings),
+        },
+        "unreachable": dict(unreachable),
+        "metrics": ingest.metrics(tally, started),
+    }
+
+
+def _sources(options: IngestSocial) -> list[SocialSource]:
+    if options.api is None:
+        if options.lang is not None:
+            raise InputError("--lang goes with --api; a timeline of sources.yaml has its own language")
+        return choose(load().social, options.source, "social")
+    if options.source:
+        raise InputError("give --source or --api, not both")
+    if options.lang is None:
+        raise InputError("--api needs --lang, the language of the server, e.g. --lang en")
+    known = next((source for source in load().social if source.api == options.api.rstrip("/")), None)
+    if known is not None:
+        return [known]
+    name = "api-" + "".join(c if c.isalnum() else "-" for c in authority(options.api)).strip("-")
+    try:
+        return [SocialSource(name=name, lang=options.lang, api=options.api, license="not stated")]
+    except ValueError:
+        raise InputError(f"--api {options.api}: must be a http:// or https:// address") from None
+
+
+# Timelines ------------------------------------------------------------------------------------------------------------
+
+
+def _watermarks(lake: Lake, sources: Mapping[str, SocialSource]) -> dict[str, str]:
+    states = ingest.fetch_states(lake, "timeline")
+    return {
+        name: states[watermark_key(source)]["cursor"] or ""
+        for name, source in sources.items()
+        if watermark_key(source) in states
+    }
+
+
+def _have_news(
+    sources: Mapping[str, SocialSource], watermarks: Mapping[str, str]
+) -> tuple[dict[str, SocialSource], dict[str, str]]:
+    """Timelines that have something after their watermark, found with one request each; and those that fail.
+
+    Raises:
+        InputError: none can be read, or one that was never read is empty.
+    """
+    fresh, unreachable = {}, {}
+    for name, source in sources.items():
+        known = watermarks.get(name, "")
+        url = watermark_key(source) + (f"&min_id={known}" if known else "")
+        with Fetcher(Policy.from_settings(source.rate, 1)) as fetcher:
+            fetch = fetcher.get(url)
+        try:
+            statuses = json.loads(fetch.body) if not fetch.error else None
+        except ValueError:
+            statuses = None
+        detail = f": {fetch.detail}" if fetch.detail else ""
+        if fetch.error:
+            unreachable[name] = f"{url} cannot be read ({fetch.error}{detail}); check the address"
+        elif not isinstance(statuses, list):
+            unreachable[name] = f"{url} is no timeline; is {source.api} a server with Mastodon's API?"
+        elif not statuses and not known:
+            unreachable[name] = f"{url} lists no posts; check that the server shows its timeline to everyone"
+        elif statuses:
+            fresh[name] = source
+    if len(unreachable) == len(sources):
+        raise InputError("; ".join(f"{name}: {why}" for name, why in unreachable.items()))
+    return fresh, unreachable
+
+
+def _read(
+    lake: Lake,
+    sources: Mapping[str, SocialSource],
+    watermarks: Mapping[str, str],
+    most_items: int,
+    batch_id: int,
+    progress: Progress,
+) -> list[Reading]:
+    """Read all timelines in Spark tasks of whole hosts."""
+    from jobs.spark import session, watching
+
+    spark = session("ingest_social")
+    hosts: defaultdict[str, list[SocialSource]] = defaultdict(list)
+    for source in sources.values():
+        hosts[authority(source.api)].append(source)
+    rows = [
+        {
+            "policy": json.dumps(
+                asdict(Policy.from_settings(min(s.rate for s in group), min(s.concurrency for s in group)))
+            ),
+            "sources": json.dumps([source.model_dump() for source in group]),
+        }
+        for group in hosts.values()
+    ]
+    reader = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items)
+    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), len(rows)), reader, _READINGS)
+    progress.say(f"reading {len(sources)} timeline(s) of {len(rows)} host(s)")
+    with progress.bar(len(rows), "reading timelines", "hosts") as bar, watching(spark, len(rows), bar):
+        found = frame.toArrow()["reading"].to_pylist()
+    return [Reading.from_json(reading) for reading in found]
+
+
+def _reader(
+    watermarks: dict[str, str], objects_root: str, prefix: str, most_items: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                sources = [SocialSource(**source) for source in json.loads(row["sources"])]
+                policy = Policy.from_json(row["policy"])
+                found = read_timelines(sources, watermarks, policy, Objects(objects_root), prefix, most_items)
+                lines = [{"reading": reading.as_json()} for reading in found]
+                yield pa.RecordBatch.from_pylist(lines, schema=_READINGS)
+
+    return read
+
+
+def _failures(readings: Sequence[Reading], sources: Mapping[str, SocialSource]) -> dict[str, str]:
+    return {
+        reading.source: f"{sources[reading.source].api}: {reading.error} after {reading.pages} pages {reading.detail}"
+        for reading in readings
+        if reading.error
+    }
+
+
+# Documents ------------------------------------------------------------------------------------------------------------
+
+
+def _store(
+    lake: Lake,
+    readings: Sequence[Reading],
+    sources: Mapping[str, SocialSource],
+    tally: ingest.Tally,
+    batch_id: int,
+    progress: Progress,
+) -> int:
+    """Turn what was read into documents and commit them; returns their number."""
+    from jobs.spark import session, watching
+
+    for reading in readings:
+        tally.see(reading.source, reading.statuses)
+    rows = [
+        {"source": reading.source, "raw_key": key, "fetched_at": reading.fetched_at}
+        for reading in readings
+        for key in reading.raw_keys
+    ]
+    if not rows:
+        return 0
+    spark = session("ingest_social")
+    tasks = min(len(rows), 2 * spark.sparkContext.defaultParallelism)
+    known = spark.sparkContext.broadcast(ingest.known_documents(lake, "social"))
+    threads = spark.sparkContext.broadcast(_threads(lake, readings, sources))
+    writer = _writer(dict(sources), known, threads, author_key(), f"{lake.root}/objects", batch_id)
+    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), tasks), writer, OUTCOMES)
+    with progress.bar(tasks, "storing posts", "tasks") as bar, watching(spark, tasks, bar):
+        staged, outcomes = ingest.stage_outcomes(frame, lake.table("documents"))
+    for _, origin, outcome in outcomes:
+        tally.add(origin, outcome)
+    tally.check()
+    if not tally.stored:
+        return 0
+    return ingest.commit_documents(lake, transaction_key("ingest_social", batch=batch_id), staged, tally.stored).rows
+
+
+def _threads(lake: Lake, readings: Sequence[Reading], sources: Mapping[str, SocialSource]) -> dict[str, dict[str, str]]:
+    """For each source, post id to the id its thread began with, through posts of earlier crawls too."""
+    rows = lake.table("documents").read(["doc_id", "thread_id"], pc.field("source") == "social").to_pylist()
+    found = {}
+    for reading in readings:
+        prefix = social_id(site_name(sources[reading.source].api), "")
+        answered = {prefix + parent for parent in reading.parents.values() if parent}
+        known = {
+            row["doc_id"].removeprefix(prefix): row["thread_id"].removeprefix(prefix)
+            for row in rows
+            if row["doc_id"] in answered and row["thread_id"]
+        }
+        found[reading.source] = thread_roots(reading.parents, known)
+    return found
+
+
+def _writer(
+    sources: dict[str, SocialSource], known: Any, threads: Any, key: bytes, objects_root: str, batch_id: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        objects, have = Objects(objects_root), typing.cast(Known, known.value)
+        for batch in batches:
+            for row in batch.to_pylist():
+                found = documents(
+                    stored_statuses(objects, row["raw_key"]),
+                    sources[row["source"]],
+                    threads.value[row["source"]],
+                    have,
+                    key,
+                    objects.uri(row["raw_key"]),
+                    row["fetched_at"],
+                )
+                yield from record_batches(found, batch_id)
+
+    return write
+
+
+def _state_rows(
+    readings: Sequence[Reading], most_items: int, watermarks: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    for reading in readings:
+        # A first crawl that was cut short must not hide what is older than it went.
+        cut = bool(most_items) and not watermarks.get(reading.source)
+        yield {
+            "key": reading.url,
+            "kind": "timeline",
+            "cursor": "" if cut else reading.newest_id,
+            "status": reading.status,
+            "attempts": reading.attempts,
+            "error": reading.error,
+            "fetched_at": reading.fetched_at,
+            "next_due": reading.retry_at or (reading.fetched_at + _RETRY if reading.error else reading.fetched_at),
+        }
+
+
+if __name__ == "__main__":
+    main(IngestSocial, run, __doc__)

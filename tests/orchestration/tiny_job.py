@@ -46,7 +46,9 @@ def run(options: TinyJob, progress: Progress) -> dict[str, Any]:
         "number": options.number,
         "words": list(options.words),
         "flag": options.flag,
-        "lineage": {name: os.environ.get(name, "") for name in ("LMFLOW_DAG_ID", "LMFLOW_DAG_RUN_URL", "LMFLOW_TASK_ID")},
+        "lineage": {
+            name: os.environ.get(name, "") for name in ("LMFLOW_DAG_ID", "LMFLOW_DAG_RUN_URL", "LMFLOW_TASK_ID")
+        },
         "mlflow_uri": os.environ.get("LMFLOW_MLFLOW_URI", ""),
         "run_id": "abc123",
     }

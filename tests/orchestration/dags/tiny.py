@@ -20,7 +20,9 @@ with DAG("after_tiny", schedule=[ASSET], catchup=False):
 
     heard()
 
-with DAG("behaviours", schedule=None, render_template_as_native_obj=True, params={"words": Param(["a", "b c"], type="array")}):
+with DAG(
+    "behaviours", schedule=None, render_template_as_native_obj=True, params={"words": Param(["a", "b c"], type="array")}
+):
     words = "{{ params.words }}"
     done = JobOperator(task_id="done", job=TINY, options={"words": words, "number": 3, "flag": True}, outlets=[ASSET])
     dry = JobOperator(task_id="dry", job=TINY, options={"behave": "nothing_new", "number": 5})

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _CORPUS_COLUMNS: Final = ["lang", "split", "n_chars", "n_words"]
-#: Documents that one Spark task assesses: 10 to 60 seconds of work on a core.
-_TASK_DOCUMENTS: Final = 10_000
+#: Documents that one Spark task assesses, about a second to a minute of work on a core; and never more tasks than this.
+_TASK_DOCUMENTS: Final = 1_000
+_MOST_TASKS: Final = 2_000
 
 
 class BuildCorpus(Options):
@@ -99,16 +100,22 @@ def run(options: BuildCorpus, progress: Progress) -> Result:
 
 
 def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
-    decided = {policies.of(lang).digest for lang in policies.languages}
-    unknown = decided - set(pc.unique(ledger.verdicts.read(["policy_digest"])["policy_digest"]).to_pylist())
+    languages = report.composition(ledger.corpus.read(_CORPUS_COLUMNS))
+    missing = [language for language in policies.languages if language not in languages]
+    if missing:
+        raise InputError(
+            f"the corpus holds no document in {', '.join(missing)} and nothing new has come; ingest some, or leave the "
+            "language out of --languages"
+        )
     reason = "every batch of documents has been decided on"
-    if unknown:
+    known = set(pc.unique(ledger.verdicts.read(["policy_digest"])["policy_digest"]).to_pylist())
+    if not {policies.of(language).digest for language in policies.languages} <= known:
         reason += "; the policy has changed since, and documents decided on before keep their verdicts"
     return {
         "status": "nothing_new",
         "reason": reason,
         **report.Account().as_dict(),
-        "by_language": report.composition(ledger.corpus.read(_CORPUS_COLUMNS)),
+        "by_language": languages,
         "versions": _versions(ledger),
     }
 
@@ -207,7 +214,7 @@ def _assess(ledger: Ledger, unit: Unit, policies: Policies, assessed: str, progr
     spark = session("build_corpus")
     documents = read_table(spark, ledger.documents, unit.documents)
     mine = documents.where(sql.col("batch_id").isin(sorted(unit.batches))).select(*READ)
-    tasks = max(spark.sparkContext.defaultParallelism, math.ceil(count / _TASK_DOCUMENTS))
+    tasks = max(spark.sparkContext.defaultParallelism, min(math.ceil(count / _TASK_DOCUMENTS), _MOST_TASKS))
     # By doc_id and not round robin: a task that is run again must see the same rows.
     frame = mine.repartition(tasks, "doc_id").mapInArrow(_assessor(policies), from_arrow_schema(ASSESSED))
     with progress.bar(tasks, "assessing", "tasks") as bar, _watch(spark, tasks, bar):

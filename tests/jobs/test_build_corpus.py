@@ -114,6 +114,8 @@ def test_bad_input_is_refused_and_nothing_is_written(mlflow_server: str, spark: 
     for name in ("verdicts", "fingerprints", "corpus"):
         assert lake.table(name).version() == -1
     assert run(BuildCorpus(languages=("en",)), Progress())["documents_kept"] == 1
+    with pytest.raises(InputError, match="no document in zh and nothing new"):
+        run(BuildCorpus(), Progress())
 
 
 @pytest.mark.parametrize(

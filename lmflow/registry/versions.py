@@ -47,6 +47,19 @@ def versions(name: str) -> list[Version]:
             return sorted(found, key=lambda version: version.version)
 
 
+def registered_names() -> list[str]:
+    """Every registered model, in alphabetical order."""
+    client = tracking.client()
+    names: list[str] = []
+    token = None
+    while True:
+        page = client.search_registered_models(page_token=token)
+        names += [entry.name for entry in page]
+        token = page.token
+        if not token:
+            return sorted(names)
+
+
 def find(name: str, tags: Mapping[str, str]) -> Version | None:
     """The newest version that carries all these tags."""
     hits = [version for version in versions(name) if all(version.tags.get(key) == tags[key] for key in tags)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from lmflow.errors import InputError, ServiceError
 from lmflow.services import local, supervisor
+from lmflow.services.demo import demo as run_demo
 from lmflow.settings import settings
 
 app = typer.Typer(
@@ -29,6 +31,14 @@ def up() -> None:
     """Start Airflow, MLflow, the sample sites and the model page. What runs already is left alone."""
     local.up(settings(), _say)
     _show_places()
+
+
+@app.command()
+def demo(
+    conf: Annotated[str, typer.Option(help="Parameters of the retrain DAG that differ from its form, as JSON.")] = "{}",
+) -> None:
+    """Run one retraining on the sample corpus from crawl to champion, show its progress and what came out."""
+    raise typer.Exit(run_demo(settings(), _conf(conf), _out))
 
 
 @app.command()
@@ -74,6 +84,16 @@ def main() -> NoReturn:
         _fail(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130)
+
+
+def _conf(text: str) -> dict[str, Any]:
+    try:
+        conf = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--conf is not JSON ({error}); for example --conf '{{\"epochs\": 1}}'") from None
+    if not isinstance(conf, dict):
+        raise InputError("--conf must be a JSON object; for example --conf '{\"epochs\": 1}'")
+    return conf
 
 
 def _say(line: str) -> None:

@@ -73,7 +73,7 @@ def spark_variables(secrets: Mapping[str, str], given: Mapping[str, str]) -> dic
     made = {"SPARK_CONF_DIR": str(folder)}
     master = urlsplit(given.get("LMFLOW_SPARK_MASTER", ""))
     if master.scheme == "spark" and master.hostname and master.port:
-        made["SPARK_LOCAL_IP"] = _own_address_towards(master.hostname, master.port)
+        made["SPARK_LOCAL_HOSTNAME"] = _own_address_towards(master.hostname, master.port)
     return made
 
 

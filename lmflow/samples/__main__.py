@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lmflow.errors import InputError
-from lmflow.samples.server import DEFAULT_HELD_BACK, DEFAULT_PORT, DEFAULT_RATE_LIMIT, make_server
+from lmflow.samples.server import DEFAULT_HELD_BACK, DEFAULT_PORT, DEFAULT_RATE_LIMIT, HOST, make_server
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -31,6 +31,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m lmflow.samples", description=__doc__)
     parser.add_argument("--port", type=_between(0, 65535), default=DEFAULT_PORT, help="0 takes a free one")
+    parser.add_argument("--host", default=HOST, help="address to bind (default: %(default)s)")
+    parser.add_argument("--url", default="", help="address that crawlers use, where it is another one")
     parser.add_argument("--log", type=Path, help="append the access log to this file, one JSON object a line")
     parser.add_argument(
         "--held-back",
@@ -53,7 +55,9 @@ def main() -> int:
     """Run the server; 0 when stopped, 2 when it cannot start."""
     options = _parser().parse_args()
     try:
-        server = make_server(options.port, options.log, options.held_back, options.rate_limit)
+        server = make_server(
+            options.port, options.log, options.held_back, options.rate_limit, options.host, options.url
+        )
     except InputError as error:
         print(f"lmflow.samples: {error}", file=sys.stderr)
         return 2

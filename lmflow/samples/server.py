@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -208,10 +209,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, port: int, log_path: Path | None, held_back: int, rate_limit: int) -> None:
-        super().__init__((HOST, port), _Handler)
+    def __init__(
+        self, port: int, log_path: Path | None, held_back: int, rate_limit: int, host: str = HOST, url: str = ""
+    ) -> None:
+        super().__init__((host, port), _Handler)
         self.log = AccessLog(log_path)
-        self.url = f"http://{HOST}:{self.server_address[1]}"
+        self.url = url.rstrip("/") or f"http://{host}:{self.server_address[1]}"
         self.samples = Samples(self.url, self.log, held_back, rate_limit)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -225,18 +228,24 @@ def make_server(
     log_path: Path | None = None,
     held_back: int = DEFAULT_HELD_BACK,
     rate_limit: int = DEFAULT_RATE_LIMIT,
+    host: str = HOST,
+    url: str = "",
 ) -> _Server:
-    """A server that is bound to loopback and ready for `serve_forever`; port 0 takes a free one, see its `url`.
+    """A server that is ready for `serve_forever`, on loopback unless `host` says otherwise.
+
+    Port 0 takes a free one, see its `url`; give `url` where crawlers reach the server under another address.
 
     Raises:
         InputError: the port is taken, the log cannot be written, or a package with text is missing.
     """
     corpus.check()
     try:
-        return _Server(port, log_path, held_back, rate_limit)
+        return _Server(port, log_path, held_back, rate_limit, host, url)
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES) and error.filename is None:
             raise InputError(f"port {port} cannot be used ({error.strerror}): choose another with --port") from None
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f"{host} is no address of this machine: choose another with --host") from None
         raise InputError(f"access log {log_path}: {error.strerror}; choose another with --log") from None
 
 

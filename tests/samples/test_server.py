@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -114,12 +115,29 @@ def test_the_command_serves_at_once_and_stops_at_once(tmp_path):
     assert "/news-en/about.html" in log.read_text()
 
 
+def test_links_carry_the_address_that_crawlers_use():
+    server = make_server(port=0, host="127.0.0.2", url="http://samples:8770/")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        feed = httpx.get(f"http://127.0.0.2:{server.server_address[1]}/news-en/feed.xml").text
+        assert "http://samples:8770/news-en/" in feed and "127.0.0" not in feed
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--port", "many"], "argument --port: many is not a whole number between 0 and 65535"),
         (["--held-back", "95"], "argument --held-back: 95 is not a whole number between 0 and 90"),
         (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--host", "192.0.2.1"], "192.0.2.1 is no address of this machine: choose another with --host"),
+        (
+            ["--host", "no.such.host.invalid"],
+            "no.such.host.invalid is no address of this machine: choose another with --host",
+        ),
         (["--log", "/dev/null/x/log"], "access log /dev/null/x/log: Not a directory; choose another with --log"),
     ],
 )

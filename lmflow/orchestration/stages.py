@@ -23,6 +23,8 @@ DEFAULT_ARGS = {
     "trigger_rule": "none_failed",
 }
 TRAINING_POOL = "training"
+#: Under CeleryExecutor, only workers of this queue train language models; LocalExecutor knows no queues.
+GPU_QUEUE = "gpu"
 
 
 def ingest_wikipedia(options: Any, task_id: str = "wikipedia") -> JobOperator:
@@ -75,7 +77,7 @@ def language_model(plan: str) -> tuple[TaskGroup, Any]:
         datasets, models = _each(plan, "datasets", "languages"), _each(plan, "models", "sweep")
         packed = _mapped("build_dataset", "{{ task.options['lang'] }}").expand(options=datasets)
         label = "{{ task.options['lang'] }} {{ task.options['architecture'] }}"
-        trained = _mapped("train_language_model", label, pool=TRAINING_POOL).expand(options=models)
+        trained = _mapped("train_language_model", label, pool=TRAINING_POOL, queue=GPU_QUEUE).expand(options=models)
         packed >> trained
     return group, trained
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.command import Bar
@@ -50,13 +51,21 @@ def session(app_name: str) -> SparkSession:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
     if settings().lake.startswith("s3://"):
-        builder = builder.config("spark.jars.packages", "org.apache.hadoop:hadoop-aws:3.5.0")
+        if not _has_s3_connector():
+            builder = builder.config("spark.jars.packages", "org.apache.hadoop:hadoop-aws:3.5.0")
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         if endpoint:
             builder = builder.config("spark.hadoop.fs.s3a.endpoint", endpoint).config(
                 "spark.hadoop.fs.s3a.path.style.access", "true"
             )
     return builder.getOrCreate()
+
+
+def _has_s3_connector() -> bool:
+    """Whether the jars lie beside Spark's own, as in the image of docker/; else Spark gets them from Maven Central."""
+    import pyspark
+
+    return any((Path(pyspark.__file__).parent / "jars").glob("hadoop-aws-*.jar"))
 
 
 def spark_schema(table: Table) -> StructType:

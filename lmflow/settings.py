@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         SecretStr(""), description="Password of Airflow's user `admin`. Default: made once, kept in <home>."
     )
     mlflow_uri: str = Field("", description="MLflow tracking server. Default: the local one that `make up` starts.")
+    mlflow_links: str = Field("", description="Where a browser finds MLflow, for links. Default: the same address.")
     samples_url: str = Field("", description="The embedded sample sites. Default: the server that `make up` starts.")
 
     spark_master: str = Field("local[*]", description="local[N], spark://host:7077, yarn or k8s://…")
@@ -68,10 +69,12 @@ class Settings(BaseSettings):
     def _fill_defaults(cls, values: dict[str, object]) -> dict[str, object]:
         home = Path(str(values.get("home") or PROJECT / ".lmflow")).resolve()
         host = values.get("host") or "127.0.0.1"
+        mlflow = f"http://{host}:{values.get('mlflow_port') or 5000}"
         derived = {
             "home": home,
             "lake": f"file://{home}/lake",
-            "mlflow_uri": f"http://{host}:{values.get('mlflow_port') or 5000}",
+            "mlflow_uri": mlflow,
+            "mlflow_links": values.get("mlflow_uri") or mlflow,
             "samples_url": f"http://{host}:{values.get('samples_port') or 8770}",
         }
         return {**values, **{name: value for name, value in derived.items() if not values.get(name) or name == "home"}}

@@ -177,7 +177,7 @@ def _lineage(context: Context) -> dict[str, str]:
 
 
 def _run_url(run_id: str | None, environment: Mapping[str, str]) -> str:
-    server = environment.get("LMFLOW_MLFLOW_URI", "").rstrip("/")
+    server = (environment.get("LMFLOW_MLFLOW_LINKS") or environment.get("LMFLOW_MLFLOW_URI", "")).rstrip("/")
     return f"{server}/#/runs/{run_id}" if run_id and server else ""
 
 

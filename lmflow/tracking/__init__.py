@@ -274,7 +274,7 @@ def git_sha() -> str:
 
 def run_url(run_id: str) -> str:
     """The page of a run in MLflow's UI."""
-    return f"{settings().mlflow_uri.rstrip('/')}/#/runs/{run_id}"
+    return f"{settings().mlflow_links.rstrip('/')}/#/runs/{run_id}"
 
 
 def _parameter(value: object) -> str:

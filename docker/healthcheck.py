@@ -1,6 +1,6 @@
 """Succeeds when a server of the cluster is well: it answers, and says so.
 
-    python healthcheck.py URL [FIELD.FIELD=VALUE]
+python healthcheck.py URL [FIELD.FIELD=VALUE]
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 Definitions follow C4, Gopher (Rae et al. 2021, table A1) and FineWeb as datatrove implements them. Where ours differ:
 words are runs of letters and digits (symbols are no words and are measured apart); an n-gram counts as the top one only
 if it occurs at least twice, so that a short text is not repetitive for being short; n-grams are joined by a space in
-scripts with spaces and by nothing in Chinese, and overlapping
-occurrences count up to the whole text; closing quotes and brackets after a terminal mark are skipped; a document
-without words has ratio 0 everywhere.
+scripts with spaces and by nothing in Chinese, and overlapping occurrences count up to the whole text; after a terminal
+mark, closing quotes and a byline in brackets are skipped; a document without words has ratio 0 everywhere.
 """
 
 from __future__ import annotations
@@ -52,6 +51,7 @@ SIGNALS: Final[Mapping[str, str]] = {
 _ELLIPSIS: Final = re.compile(r"…+|\.{3,}|。{2,}")
 _ELLIPSIS_ENDS: Final = ("…", "...", "。。")
 _URL: Final = re.compile(r"(?:https?://|ftp://|www\.)[^\s，。；、）】》\"'<>]+", re.IGNORECASE)
+_BYLINE: Final = re.compile(r"\s*[（(][^（）()]{1,30}[）)]$")
 _BULLETS: Final = ("•", "-", "*", "‣", "◦", "●", "▪", "■", "·", "–", "—\t", "○", "◆", "★", "※")
 
 
@@ -112,7 +112,7 @@ def _word_signals(text: str, found: Sequence[str], traits: Traits) -> dict[str, 
 
 def _line_signals(text: str, lines: Sequence[str], n_words: int, traits: Traits) -> dict[str, float]:
     terminals = tuple(traits.terminal_punctuation)
-    ended = sum(line.endswith(terminals) or line.rstrip(CLOSERS).endswith(terminals) for line in lines)
+    ended = sum(line.endswith(terminals) or _ends_within(line, terminals) for line in lines)
     return {
         "bullet_line_ratio": _ratio(sum(line.startswith(_BULLETS) for line in lines), len(lines)),
         "ellipsis_line_ratio": _ratio(sum(line.endswith(_ELLIPSIS_ENDS) for line in lines), len(lines)),
@@ -120,6 +120,11 @@ def _line_signals(text: str, lines: Sequence[str], n_words: int, traits: Traits)
         "short_line_ratio": _ratio(sum(len(line) <= traits.short_line_chars for line in lines), len(lines)),
         "newline_word_ratio": _ratio(text.count("\n"), n_words),
     }
+
+
+def _ends_within(line: str, terminals: tuple[str, ...]) -> bool:
+    """Whether a line ends a sentence before its closing quotes and brackets, or before a byline in brackets."""
+    return line.rstrip(CLOSERS).endswith(terminals) or _BYLINE.sub("", line).rstrip(CLOSERS).endswith(terminals)
 
 
 def _repetition_signals(text: str, found: Sequence[str], lines: Sequence[str], traits: Traits) -> dict[str, float]:

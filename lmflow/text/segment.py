@@ -20,16 +20,24 @@ _WORD_OR_CHARACTER: Final = re.compile(rf"(?=[^\W_])[{UNSPACED}]|(?:(?![{UNSPACE
 _HAS_WORD: Final = re.compile(r"[^\W_]")
 
 
+#: Full-width letters, digits and full stop, which jieba would cut one by one.
+_FULL_WIDTH: Final = re.compile("[．０-９Ａ-Ｚａ-ｚ]")
+_HALF_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF0E, 0xFF5B) if _FULL_WIDTH.match(chr(code))}
+
+
 def words(text: str, lang: str) -> list[str]:
     """The words of a text in order, case kept, punctuation and symbols left out.
 
     Args:
         text: any string; lone surrogates are no letters and vanish.
         lang: ISO 639 code. Chinese is segmented by jieba (Rust: rjieba, with its hidden Markov model for unknown
-            words); in other languages a word is a run of letters and digits, inner apostrophes included, and each
-            character of a script without spaces (Han, kana, Thai, …) stands alone.
+            words), and its full-width letters and digits come out half-width; in other languages a word is a run of
+            letters and digits, inner apostrophes included, and each character of a script without spaces (Han, kana,
+            Thai, …) stands alone.
     """
     if lang in CHINESE:
+        if _FULL_WIDTH.search(text):
+            text = text.translate(_HALF_WIDTH)
         return [token for token in _cut(text) if token.isalnum() or _HAS_WORD.search(token)]
     if HAS_UNSPACED.search(text):
         return _WORD_OR_CHARACTER.findall(text)

@@ -35,7 +35,7 @@ def test_a_good_document_passes_with_clean_text_and_a_fingerprint(policies: Poli
 
 
 def test_a_dropped_document_has_all_its_failures_and_no_fingerprint(policies: Policies) -> None:
-    [found] = assessed(policies, row(1, "a", "## 12 ## mail bob@example.org"))
+    [found] = assessed(policies, row(1, "a", "## Prices ## mail bob@example.org ## Shipping worldwide today ##"))
     assert {failure["rule"] for failure in found["failures"]} >= {"too_few_words", "no_stop_words", "hash_signs"}
     assert found["bands"] is None and found["signature"] is None
     assert "bob@" not in found["text"]

@@ -38,6 +38,17 @@ def test_the_score_says_how_much_of_the_text_is_in_the_language() -> None:
     assert detect("The government announced a new plan on Tuesday to help farmers.").score > 0.8
 
 
+def test_addresses_and_quotation_marks_do_not_hide_a_language() -> None:
+    post = "In article <1993Apr5.024626@ultb.isc.rit.edu> snm6394@ultb.isc.rit.edu writes:\n> > I agree with that."
+    assert detect(post).lang == "en" and detect(post).score > 0.6
+
+
+def test_a_long_text_is_looked_at_all_over() -> None:
+    names = "Kraków Tromsø Łódź Malmö Zürich Besançon " * 20
+    prose = "The council decided on Monday that the old bridge would be repaired before the winter. " * 40
+    assert detect(names + prose).lang == "en" and detect(names + prose).score > 0.8
+
+
 def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a connection was tried")

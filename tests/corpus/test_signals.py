@@ -55,7 +55,7 @@ def test_english(signal: str, text: str, value: float) -> None:
         ("n_words", "我在北京大学读书。", 4),
         ("mean_word_length", "我在北京大学读书。", 8 / 4),
         ("stop_words", "我在北京大学读书。", 2),
-        ("terminal_line_ratio", "今天很好。\n真的吗？”\n是的！\n标题", 3 / 4),
+        ("terminal_line_ratio", "今天很好。\n真的吗？”\n去了！（王五）\n标题（新华社）", 3 / 4),
         ("ellipsis_word_ratio", "好……很好。。。", 2 / 3),
         ("short_line_ratio", "十二个字的一行就算是短的\n这一行有十四个字所以就不算短了", 1 / 2),
         ("top_2gram_chars", "房间干净，房间干净", 2 * 4 / 9),

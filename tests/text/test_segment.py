@@ -17,6 +17,10 @@ def test_chinese_words_come_from_a_dictionary() -> None:
     assert words("我在北京大学读书，价格是12元！", "zh") == ["我", "在", "北京大学", "读书", "价格", "是", "12", "元"]
 
 
+def test_full_width_numbers_are_one_word() -> None:
+    assert words("１９９８年增长９．５％", "zh") == ["1998", "年", "增长", "9.5"]
+
+
 def test_characters_without_spaces_stand_alone_in_other_languages() -> None:
     assert words("the word 中国 means China", "en") == ["the", "word", "中", "国", "means", "China"]
     assert words("ab中国cd", "en") == ["ab", "中", "国", "cd"]

@@ -193,9 +193,8 @@ def _items(source: NewsSource, fetch: Fetch, plan: _Plan) -> list[Item]:
     """Items of a feed that was read; none, with the reason in the plan, of one that was not."""
     plan.feeds[source.name] = fetch
     plan.tally.see(source.name, 0)
-    why = (
-        f"{source.feed} cannot be read ({fetch.error}{': ' + fetch.detail if fetch.detail else ''}); check the address"
-    )
+    detail = f": {fetch.detail}" if fetch.detail else ""
+    why = f"{source.feed} cannot be read ({fetch.error}{detail}); check the address" if fetch.error else ""
     items: list[Item] = []
     if not fetch.error and not fetch.not_modified:
         try:

@@ -119,7 +119,7 @@ def _train(
         opened.log_figure(word_map(training.vectors), "plots/words.png")
         card = model_card(name, training.vectors, sentences, logged, source.words, report.rows())
         opened.log_text(card, "model_card.md")
-        figures = {name: f"{value:.4f}" for name, value in metrics.items() if name.endswith("_spearman")}
+        figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
         lineage = {**tags, **figures, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
         version = _register(opened, name, training, card, lineage, folder)
     registry.nominate(name, version.version)

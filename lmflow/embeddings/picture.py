@@ -12,7 +12,7 @@ from lmflow.embeddings.vectors import WordVectors
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WORDS, _FIRST_RANK, _SEED = 300, 80, 0  # the very first ranks are words without much meaning
+_WORDS, _FIRST_RANK, _STEPS, _SEED = 300, 80, 500, 0  # the very first ranks are words without much meaning
 _CJK_FONTS: Final = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei"),
     *("WenQuanYi Micro Hei", "Droid Sans Fallback", "PingFang SC", "Microsoft YaHei", "SimHei", "Arial Unicode MS"),
@@ -38,13 +38,16 @@ def word_map(vectors: WordVectors) -> Figure:
     """
     from matplotlib.figure import Figure
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     first = _FIRST_RANK if len(vectors.words) > 2 * _FIRST_RANK else 0
     rows = [row for row, word in enumerate(vectors.words) if row >= first and not word.isdigit()][:_WORDS]
     points = vectors.unit[rows]
     if len(rows) > 3:
         spread = min(20.0, (len(rows) - 1) / 3)
-        points = TSNE(metric="cosine", init="pca", perplexity=spread, random_state=_SEED).fit_transform(points)
+        sne = TSNE(metric="cosine", init="pca", perplexity=spread, max_iter=_STEPS, random_state=_SEED)
+        with threadpool_limits(1):  # so few points: threads only wait for each other
+            points = sne.fit_transform(points)
     names = [vectors.words[row] for row in rows]
     font = _font_for("".join(names))
     figure = Figure(figsize=(11, 8), layout="constrained")

@@ -201,7 +201,7 @@ def _baseline(candidates: Sequence[Contender]) -> Contender:
 
 def _standing(champion: Contender, first: bool, seed: int) -> Row:
     score = bits_per_byte(champion.scores.nats, champion.scores.n_bytes, seed)
-    reason = "first champion: the baseline to beat" if first else "the champion"
+    reason = "the one to beat" if first else "the champion"
     outcome = "baseline" if first else "champion"
     return Row(champion.version, champion.architecture, score, None, None, outcome, reason)
 

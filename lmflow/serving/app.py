@@ -101,7 +101,8 @@ def make_app(champions: Champions, host: str) -> FastAPI:
             "seed": seed,
         }
         started = time.perf_counter()
-        written = champion.predict([{"prompt": asked.prompt}], params)[0]
+        # A limit in tokens may cut a character of several bytes in half; its mark of loss is no text.
+        written = str(champion.predict([{"prompt": asked.prompt}], params)[0]).rstrip("\ufffd")
         seconds = round(time.perf_counter() - started, 3)
         return {"text": written, "prompt": asked.prompt, "seed": seed, "seconds": seconds, **_signed(champion)}
 

@@ -64,11 +64,7 @@ class Loaded:
             "version": self.version.version,
             "alias": CHAMPION,
             "architecture": self.version.tags.get("architecture", ""),
-            "scores": {
-                tag: value
-                for tag, value in self.version.tags.items()
-                if tag == "test_bits_per_byte" or tag.endswith("_spearman")
-            },
+            "scores": _scores(self.version.tags),
             "verdict": self.version.tags.get("gate_verdict", ""),
             "trained_at": _time(self.version.created_ms / 1000),
             "loaded_at": self.loaded_at,
@@ -181,6 +177,16 @@ def split_name(name: str) -> tuple[str, str]:
     """Kind and language of a registered name: lm-en -> (lm, en); ("", "") for a name that is not served."""
     kind, _, lang = name.partition("-")
     return (kind, lang) if kind in (LANGUAGE_MODEL, EMBEDDINGS) and lang else ("", "")
+
+
+def _scores(tags: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Figures among a version's tags, each with its 95 % interval where the tags have one."""
+    found: dict[str, dict[str, float]] = {}
+    for tag in tags:
+        if tag == "test_bits_per_byte" or tag.endswith("_spearman"):
+            parts = {"value": tag, "low": f"{tag}_low", "high": f"{tag}_high"}
+            found[tag] = {part: float(tags[name]) for part, name in parts.items() if name in tags}
+    return found
 
 
 def _load(name: str, number: int) -> Loaded:

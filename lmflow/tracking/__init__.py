@@ -8,6 +8,7 @@ code (a Python file plus artifacts, never a pickle) together with the few lmflow
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +70,9 @@ def client() -> MlflowClient:
         os.environ.setdefault(name, value)
     import mlflow
 
+    # We state signatures ourselves; MLflow's advice and its news of every step would bury a job's own progress.
+    warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method", category=UserWarning)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -187,14 +186,3 @@ def test_what_cannot_be_judged_is_said_in_one_line(mlflow_server: str) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: --reason") and done.stderr.count("\n") == 1
-
-
-def test_the_command_prints_its_table_as_json(mlflow_server: str) -> None:
-    add_documents("va", 40)
-    register("va", 0.0, "ngram")
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.promote_model", "--model", "lm-va"],
-        cwd=settings().project, capture_output=True, text=True, timeout=100, check=True,
-    )  # fmt: skip
-    result = json.loads(done.stdout)
-    assert (result["status"], result["decision"], len(result["table"])) == ("done", "first", 1)

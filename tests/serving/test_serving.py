@@ -121,6 +121,7 @@ def test_champions_are_served_and_exchanged_when_the_alias_moves(mlflow_server: 
     assert call(f"{server}/generate", asked)[1]["version"] == second
     facts = next(model for model in call(f"{server}/models")[1]["models"] if model["name"] == "lm-wa")
     assert facts["architecture"] == "ngram"
+    assert facts["scores"] == {}  # nobody has evaluated it
     assert facts["url"] == registry.model_page("lm-wa", second)
 
     tracking.client().delete_registered_model_alias("lm-wa", "champion")

@@ -3,7 +3,7 @@
 
 const WORDS = {
   en: {
-    tagline: "The champions, as they are now", write: "Write", prompt: "How it begins", length: "Tokens",
+    tagline: "The champions, as they are now", speaks: "Models that speak", write: "Write", prompt: "How it begins", length: "Tokens",
     temperature: "Temperature", seed: "Seed", random: "random", generate: "Generate", similar: "Similar words", find: "Find",
     champions: "Champions", model: "Model", version: "Version", family: "Family", scores: "Scores", trained: "Trained",
     verdict: "Verdict of the gate", registry: "Open the registry in MLflow", working: "Writing…", silence: "(it wrote nothing)",
@@ -12,8 +12,8 @@ const WORDS = {
     footer: "These models echo the text they were trained on; they state nothing as fact.",
   },
   zh: {
-    tagline: "当前的冠军模型", write: "续写", prompt: "开头", length: "词元数",
-    temperature: "温度", seed: "随机种子", random: "随机", generate: "生成", similar: "近义词", find: "查找",
+    tagline: "当前的冠军模型", speaks: "模型语言", write: "续写", prompt: "开头", length: "词元数",
+    temperature: "温度", seed: "随机种子", random: "随机", generate: "生成", similar: "相近的词", find: "查找",
     champions: "冠军模型", model: "模型", version: "版本", family: "类型", scores: "得分", trained: "训练时间",
     verdict: "门控结论", registry: "在 MLflow 中打开模型注册表", working: "正在生成……", silence: "（没有生成内容）",
     by: (m) => `${m.name}，版本 ${m.version}（${m.architecture}）`, none: "尚无冠军模型。请运行 retrain DAG（make demo）。",
@@ -23,6 +23,8 @@ const WORDS = {
 };
 const NAMES = { en: "English", zh: "中文" };
 const STARTS = { en: ["The government said", "world"], zh: ["中国经济", "经济"] };
+
+const SCORES = { test_bits_per_byte: "bits/byte", wordsim353_spearman: "WordSim-353 ρ", simlex999_spearman: "SimLex-999 ρ" };
 
 const at = (id) => document.getElementById(id);
 const made = (tag, text, attributes = {}) => {
@@ -63,10 +65,15 @@ function show() {
   if (state.mlflow) at("mlflow").href = `${state.mlflow}/#/models`;
 }
 
+function figure({ value, low, high }) {
+  const interval = low === undefined ? "" : ` (${low.toFixed(2)} – ${high.toFixed(2)})`;
+  return value.toFixed(3) + interval;
+}
+
 function row(model) {
   const line = document.createElement("tr");
   const link = made("a", model.name, { href: model.url, target: "_blank", rel: "noopener" });
-  const scores = Object.entries(model.scores).map(([name, value]) => `${name} ${Number(value).toFixed(3)}`).join("\n");
+  const scores = Object.entries(model.scores).map(([name, score]) => `${SCORES[name] || name.replace("_spearman", " ρ")} ${figure(score)}`).join("\n");
   line.append(made("td", ""), made("td", model.version), made("td", model.architecture), made("td", scores || "–"),
     made("td", model.trained_at.slice(0, 16).replace("T", " ")), made("td", model.verdict || "–"));
   line.firstChild.append(link);

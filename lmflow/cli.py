@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -38,6 +39,8 @@ def demo(
     conf: Annotated[str, typer.Option(help="Parameters of the retrain DAG that differ from its form, as JSON.")] = "{}",
 ) -> None:
     """Run one retraining on the sample corpus from crawl to champion, show its progress and what came out."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal leaves no more behind than Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
     raise typer.Exit(run_demo(settings(), _conf(conf), _out))
 
 

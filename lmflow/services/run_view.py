@@ -65,8 +65,8 @@ class RunView:
         """Which stage is worked on, how many tasks have ended, and about how long the rest takes."""
         if self.ended() == len(self.instances):
             return f"all {len(self.instances)} tasks have ended"
-        open_stages = [_stage(each.task_id) for each in self.instances if each.state not in ENDED]
-        stage = open_stages[0]
+        still = [each for each in self.instances if each.state not in ENDED]
+        stage = _stage(next((each for each in still if each.state == "running"), still[0]).task_id)
         number = self.stages.index(stage) + 1
         left = self.seconds_left()
         about = f"about {left / 60:.0f} min left" if left >= 90 else f"about {max(5, round(left / 5) * 5)} s left"

@@ -33,8 +33,12 @@ def run(options: TinyJob, progress: Progress) -> dict[str, Any]:
         raise RuntimeError("out of luck")
     if options.behave == "sleep":
         # A grandchild that ignores SIGTERM and has no idea who started it: as stubborn as a JVM can be.
-        stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-c", stubborn])
+        stubborn = (
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+        )
+        child = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()  # it ignores SIGTERM from here on
         assert options.pids is not None
         options.pids.with_suffix(".part").write_text(f"{os.getpid()} {child.pid}")
         options.pids.with_suffix(".part").rename(options.pids)

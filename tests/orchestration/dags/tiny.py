@@ -9,7 +9,7 @@ from lmflow.orchestration.job import JobOperator
 TINY = "tests.orchestration.tiny_job"
 ASSET = Asset("lmflow://tests/tiny")
 
-with DAG("by_itself", schedule=timedelta(seconds=5), catchup=False, max_active_runs=1):
+with DAG("by_itself", schedule=timedelta(seconds=3), catchup=False, max_active_runs=1):
     JobOperator(task_id="tick", job=TINY)
 
 with DAG("after_tiny", schedule=[ASSET], catchup=False):
@@ -21,24 +21,35 @@ with DAG("after_tiny", schedule=[ASSET], catchup=False):
     heard()
 
 with DAG(
-    "behaviours", schedule=None, render_template_as_native_obj=True, params={"words": Param(["a", "b c"], type="array")}
+    "behaviours",
+    schedule=None,
+    render_template_as_native_obj=True,
+    params={"words": Param(["a", "b c"], type="array")},
+    default_args={"trigger_rule": "none_failed"},
 ):
-    words = "{{ params.words }}"
-    done = JobOperator(task_id="done", job=TINY, options={"words": words, "number": 3, "flag": True}, outlets=[ASSET])
+    done = JobOperator(
+        task_id="done",
+        job=TINY,
+        options={"words": "{{ params.words }}", "number": 3, "flag": True},
+        outlets=[ASSET],
+    )
     dry = JobOperator(task_id="dry", job=TINY, options={"behave": "nothing_new", "number": 5})
 
-    @task(trigger_rule="none_failed")
+    @task
     def plan():
         return [{"number": 1}, {"number": 2, "behave": "nothing_new"}]
 
-    mapped = JobOperator.partial(task_id="mapped", job=TINY, trigger_rule="none_failed").expand(options=plan())
-    after = JobOperator(task_id="after", job=TINY, trigger_rule="none_failed")
-    [done, dry] >> mapped >> after
+    mapped = JobOperator.partial(task_id="mapped", job=TINY).expand(options=plan())
+    downstream = JobOperator.partial(task_id="downstream_of_mapped", job=TINY).expand(
+        options=mapped.output.map(lambda result: {"number": result["number"]})
+    )
+    [done, dry] >> mapped
+    downstream >> JobOperator(task_id="after", job=TINY)
 
 with DAG("mistakes", schedule=None):
-    retries = {"retries": 2, "retry_delay": timedelta(seconds=1)}
-    JobOperator(task_id="bad_input", job=TINY, options={"behave": "bad_input"}, **retries)
-    JobOperator(task_id="crash", job=TINY, options={"behave": "crash"}, retries=1, retry_delay=timedelta(seconds=1))
+    again = {"retry_delay": timedelta(seconds=1)}
+    JobOperator(task_id="bad_input", job=TINY, options={"behave": "bad_input"}, retries=2, **again)
+    JobOperator(task_id="crash", job=TINY, options={"behave": "crash"}, retries=1, **again)
 
 with DAG("sleepers", schedule=None, params={"pids": "/nowhere"}):
     JobOperator(task_id="sleep", job=TINY, options={"behave": "sleep", "pids": "{{ params.pids }}"})

@@ -43,6 +43,12 @@ def test_what_is_chosen_is_locked(name: str) -> None:
     assert set(chosen) <= set(_pins(DOCKER / f"{name}.txt"))
 
 
+def test_celery_is_one_that_airflows_provider_can_import() -> None:
+    # Provider 3.26.0 takes `retry` from celery.backends.database, which celery 5.7 has not, yet allows 5.7.
+    pins = _pins(DOCKER / "requirements.txt")
+    assert pins["apache-airflow-providers-celery"] != {"3.26.0"} or pins["celery"] == {"5.6.3"}
+
+
 def test_the_s3_connector_is_of_the_hadoop_that_pyspark_carries() -> None:
     spec = find_spec("pyspark")
     assert spec is not None and spec.origin is not None

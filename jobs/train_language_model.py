@@ -16,16 +16,19 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from jobs.command import Bar, Options, Progress, Result, main
 from lmflow import __version__, registry, tracking
 from lmflow.dataset import store
-from lmflow.dataset.shards import Dataset, Split
+from lmflow.dataset.shards import Dataset
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.lake import Lake
@@ -35,6 +38,10 @@ from lmflow.models.contract import LanguageModel
 from lmflow.models.lstm import PRESETS
 from lmflow.settings import settings
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_POINT_EVERY: Final = 20  # steps between two points of the loss curve
 _REQUIREMENTS: Final = {
     "ngram": ("mlflow", "numpy", "pandas", "tokenizers"),
     "lstm": ("mlflow", "numpy", "pandas", "tokenizers", "tensorflow", "keras"),
@@ -50,10 +57,10 @@ class TrainLanguageModel(Options):
     order: int = Field(5, description="ngram: longest n-gram, in tokens.", ge=1, le=8)
     preset: Literal[tuple(PRESETS)] = Field("lstm-nano", description="lstm: shape of the network.")  # type: ignore[valid-type]
     dropout: float | None = Field(None, description="lstm: in place of the preset's dropout.", ge=0, lt=1)
-    epochs: float = Field(3.0, description="lstm: passes over the training split.", gt=0, le=1000)
-    batch_size: int = Field(32, description="lstm: parallel streams, over all replicas.", ge=1, le=65536)
+    epochs: float = Field(2.0, description="lstm: passes over the training split.", gt=0, le=1000)
+    batch_size: int = Field(64, description="lstm: parallel streams, over all replicas.", ge=1, le=65536)
     sequence_length: int = Field(32, description="lstm: tokens of each stream a step.", ge=2, le=4096)
-    learning_rate: float = Field(4e-3, description="lstm: peak of Adam's learning rate.", gt=0, le=1)
+    learning_rate: float = Field(8e-3, description="lstm: peak of Adam's learning rate.", gt=0, le=1)
     replicas: int = Field(1, description="lstm: GPUs of this host, or logical CPU devices where it has none.", ge=1)
     seed: int = Field(1, description="lstm: seed of weights and dropout.", ge=0)
 
@@ -69,7 +76,7 @@ _DECIDES: Final = {
 class _Trained:
     model: LanguageModel
     tokens_per_second: float
-    history: list[tuple[str, float, int]]
+    valid_nats: NDArray[np.float64]
 
 
 def run(options: TrainLanguageModel, progress: Progress) -> Result:
@@ -99,10 +106,9 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
             )
             trained = _train(options, dataset, checkpoints, opened, progress)
             valid = dataset.split("valid")
-            nats = trained.model.score(valid.documents())
-            estimate = bits_per_byte(nats, valid.n_bytes)
+            estimate = bits_per_byte(trained.valid_nats, valid.n_bytes)
             metrics = {
-                "valid_perplexity": perplexity(nats, len(valid.tokens)),
+                "valid_perplexity": perplexity(trained.valid_nats, len(valid.tokens)),
                 "valid_bits_per_byte": estimate.value,
                 "tokens_per_second": trained.tokens_per_second,
                 "parameters": float(trained.model.n_parameters),
@@ -139,59 +145,65 @@ def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) ->
 def _train(
     options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, progress: Progress
 ) -> _Trained:
-    split = dataset.split("train")
     if options.architecture == "ngram":
-        return _train_ngram(options, dataset, split, progress)
+        return _train_ngram(options, dataset, progress)
     with progress.bar(None, f"{options.preset} {options.lang}", "steps") as bar:
-        trained = _train_lstm(options, dataset, split, checkpoints, bar)
-    opened.log_history(trained.history)
-    opened.log_figure(_loss_curve(trained.history), "plots/loss.png")
-    return trained
+        return _train_lstm(options, dataset, checkpoints, opened, bar)
 
 
-def _train_ngram(options: TrainLanguageModel, dataset: Dataset, split: Split, progress: Progress) -> _Trained:
-    import time
-
+def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progress) -> _Trained:
     from lmflow.models.ngram import KneserNey
 
+    split = dataset.split("train")
     progress.say(f"counting n-grams up to order {options.order} in {len(split.tokens):,} tokens")
     started = time.monotonic()
     model = KneserNey.fit(split.documents(), dataset.manifest["vocabulary"], options.order)
-    return _Trained(model, len(split.tokens) / (time.monotonic() - started), [])
+    speed = len(split.tokens) / (time.monotonic() - started)
+    return _Trained(model, speed, model.score(dataset.split("valid").documents()))
 
 
-def _train_lstm(options: TrainLanguageModel, dataset: Dataset, split: Split, checkpoints: Path, bar: Bar) -> _Trained:
-    from dataclasses import replace
-
+def _train_lstm(
+    options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, bar: Bar
+) -> _Trained:
     from lmflow.models.lstm import Lstm
     from lmflow.training.loop import Point, Schedule, TrainingDiverged, train
 
     preset = PRESETS[options.preset]
     preset = preset if options.dropout is None else replace(preset, dropout=options.dropout)
-    valid = dataset.split("valid")
-    documents, n_tokens = valid.documents(), len(valid.tokens)
-    steps = len(split.tokens) // (options.batch_size * options.sequence_length)
+    text, valid = dataset.split("train").tokens, dataset.split("valid")
+    documents = valid.documents()
     schedule = Schedule(
         epochs=options.epochs,
         batch_size=options.batch_size,
         sequence_length=options.sequence_length,
         learning_rate=options.learning_rate,
-        evaluate_every=max(1, steps),
+        evaluate_every=max(1, len(text) // (options.batch_size * options.sequence_length)),
         seed=options.seed,
     )
-    history: list[tuple[str, float, int]] = []
+    unsent: list[tuple[str, float, int]] = []
+    scored: list[NDArray[np.float64]] = []
+
+    def validate(model: Any) -> float:
+        scored[:] = [model.score(documents)]
+        return float(scored[0].sum() / len(valid.tokens))
 
     def report(point: Point, total: int) -> None:
         bar.total = total
         bar.reach(point.step, f"loss {point.loss:.3f}")
-        if point.step % 20 == 0 or point.step == total:
-            history.append(("train_loss", point.loss, point.step))
+        if point.step % _POINT_EVERY == 0:
+            unsent.append(("train_loss", point.loss, point.step))
+        if point.valid_loss is not None:
+            unsent.append(("valid_loss", point.valid_loss, point.step))
+        # With the checkpoint, so that a run that is killed and continued shows every step once.
+        if point.step % schedule.checkpoint_every == 0 or point.step == total:
+            opened.log_history(unsent)
+            unsent.clear()
 
     try:
         model, outcome = train(
             lambda: Lstm(dataset.manifest["vocabulary"], preset, options.seed),
-            split.tokens,
-            lambda model: float(model.score(documents).sum() / n_tokens),
+            text,
+            validate,
             schedule,
             checkpoints,
             options.replicas,
@@ -201,10 +213,8 @@ def _train_lstm(options: TrainLanguageModel, dataset: Dataset, split: Split, che
         raise InputError(str(error)) from None
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
-    history += [
-        ("valid_loss", point.valid_loss, point.step) for point in outcome.points if point.valid_loss is not None
-    ]
-    return _Trained(model, outcome.tokens_per_second, history)
+    opened.log_figure(_loss_curve(opened.history("train_loss"), opened.history("valid_loss")), "plots/loss.png")
+    return _Trained(model, outcome.tokens_per_second, scored[0] if scored else model.score(documents))
 
 
 def _register(
@@ -280,16 +290,14 @@ def _card(
     return "\n".join(lines)
 
 
-def _loss_curve(history: list[tuple[str, float, int]]) -> Any:
+def _loss_curve(training: list[tuple[int, float]], validation: list[tuple[int, float]]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4))
     axes = figure.subplots()
-    for name in ("train_loss", "valid_loss"):
-        points = [(step, value) for metric, value, step in history if metric == name]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=name, marker="o" if name == "valid_loss" else None)
-    axes.set(xlabel="step", ylabel="nats a token")
+    for name, points, marker in (("training", training, None), ("validation", validation, "o")):
+        axes.plot([step for step, _ in points], [loss for _, loss in points], label=name, marker=marker)
+    axes.set(xlabel="step", ylabel="loss, nats a token")
     axes.legend()
     axes.grid(alpha=0.3)
     figure.tight_layout()

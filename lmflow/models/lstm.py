@@ -22,7 +22,7 @@ from lmflow.models.contract import END_OF_DOCUMENT, Tokens
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_SCORE_BATCH: Final = 32
+_SCORE_BATCH: Final = 64
 _SCORE_LENGTH: Final = 64
 
 
@@ -43,7 +43,7 @@ class LstmPreset:
 
 #: By name. `nano` trains in minutes on two cores; the others are Zaremba et al.'s small, medium and large.
 PRESETS: Final[dict[str, LstmPreset]] = {
-    "lstm-nano": LstmPreset(layers=1, width=256, dropout=0.1),
+    "lstm-nano": LstmPreset(layers=1, width=192, dropout=0.1),
     "lstm-zaremba-small": LstmPreset(layers=2, width=200, dropout=0.0),
     "lstm-zaremba-medium": LstmPreset(layers=2, width=650, dropout=0.5),
     "lstm-zaremba-large": LstmPreset(layers=2, width=1500, dropout=0.65),
@@ -124,33 +124,37 @@ class Lstm:
     def score(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
         """Negative log probability of each document, its end included, in nats. Shape [documents]."""
         nats = np.zeros(len(documents))
-        order = np.argsort([len(document) for document in documents], kind="stable")
-        for start in range(0, len(order), _SCORE_BATCH):
-            rows = order[start : start + _SCORE_BATCH]
+        longest_first = np.argsort([-len(document) for document in documents], kind="stable")
+        for start in range(0, len(longest_first), _SCORE_BATCH):
+            rows = longest_first[start : start + _SCORE_BATCH]
             nats[rows] = self._score_batch([documents[row] for row in rows])
         return nats
 
     def _score_batch(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
+        """Nats of documents given longest first; one that has ended is computed no further."""
         lengths = np.array([len(document) + 1 for document in documents])
         time = -(-lengths.max() // _SCORE_LENGTH) * _SCORE_LENGTH
-        text = np.full((_SCORE_BATCH, time + 1), END_OF_DOCUMENT, np.int32)
+        text = np.full((len(documents), time + 1), END_OF_DOCUMENT, np.int32)
         for row, document in enumerate(documents):
             text[row, 1 : len(document) + 1] = document
-        states: Any = self.zero_states(_SCORE_BATCH)
-        nats = np.zeros(_SCORE_BATCH)
+        states: Any = self.zero_states(len(documents))
+        nats = np.zeros(len(documents))
         for start in range(0, time, _SCORE_LENGTH):
-            stop = start + _SCORE_LENGTH
-            losses, states = self._losses(text[:, start:stop], text[:, start + 1 : stop + 1], states)
-            counted = np.arange(start, stop)[None, :] < np.pad(lengths, (0, _SCORE_BATCH - len(lengths)))[:, None]
-            nats += (losses.numpy().astype(np.float64) * counted).sum(axis=1)
-        return nats[: len(documents)]
+            active = int(np.count_nonzero(lengths > start))
+            window = text[:active, start : start + _SCORE_LENGTH + 1]
+            losses, states = self._losses(window[:, :-1], window[:, 1:], states[:, :active])
+            counted = np.arange(start, start + _SCORE_LENGTH)[None, :] < lengths[:active, None]
+            nats[:active] += (losses.numpy().astype(np.float64) * counted).sum(axis=1)
+        return nats
 
     def _losses(self, tokens: Any, following: Any, states: Any) -> Any:
         import tensorflow as tf
 
         if not hasattr(self, "_compiled_losses"):
+            ids = tf.TensorSpec([None, _SCORE_LENGTH], tf.int32)
+            carried = tf.TensorSpec([2 * self.preset.layers, None, self.preset.width], tf.float32)
 
-            @tf.function  # type: ignore[untyped-decorator, unused-ignore]
+            @tf.function(input_signature=[ids, ids, carried])  # type: ignore[untyped-decorator, unused-ignore]
             def losses(tokens: Any, following: Any, states: Any) -> Any:
                 logits, after = self.forward(tokens, states, None)
                 return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=following, logits=logits), after

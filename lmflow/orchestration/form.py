@@ -99,9 +99,9 @@ def _models() -> dict[str, Param]:
         "lstm_preset": Param(
             LSTM_PRESETS[0], enum=list(LSTM_PRESETS), section=_MODELS, description="LSTM: shape of the network."
         ),
-        "epochs": _number("number", 3.0, 0.01, 1000, _MODELS, "LSTM: passes over the training split."),
-        "batch_size": _number("integer", 32, 1, 4096, _MODELS, "LSTM: parallel streams, over all replicas."),
-        "learning_rate": _number("number", 0.004, 1e-6, 1.0, _MODELS, "LSTM: peak of Adam's learning rate."),
+        "epochs": _number("number", 2.0, 0.01, 1000, _MODELS, "LSTM: passes over the training split."),
+        "batch_size": _number("integer", 64, 1, 4096, _MODELS, "LSTM: parallel streams, over all replicas."),
+        "learning_rate": _number("number", 0.008, 1e-6, 1.0, _MODELS, "LSTM: peak of Adam's learning rate."),
         "replicas": _number("integer", 1, 1, 16, _MODELS, "LSTM: GPUs of the host (MirroredStrategy)."),
         "seed": _number("integer", 1, 0, 2**31 - 1, _MODELS, "The same seed and data give the same models."),
     }

@@ -114,6 +114,11 @@ class Run:
         for start in range(0, len(metrics), _METRICS_PER_CALL):
             self._client.log_batch(self.run_id, metrics=metrics[start : start + _METRICS_PER_CALL])
 
+    def history(self, metric: str) -> list[tuple[int, float]]:
+        """Every (step, value) logged of a metric, by step."""
+        found = self._client.get_metric_history(self.run_id, metric)
+        return sorted((point.step, point.value) for point in found)
+
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Words to find the run by."""
         for name, value in tags.items():

@@ -45,10 +45,10 @@ class Schedule:
         seed: of initial weights and dropout.
     """
 
-    epochs: float = 4.0
-    batch_size: int = 32
+    epochs: float = 2.0
+    batch_size: int = 64
     sequence_length: int = 32
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3
     warmup_steps: int = 50
     clip_norm: float = 1.0
     reset_share: float = 0.05

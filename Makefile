@@ -9,7 +9,7 @@ SYSTEM_PYTHON := $(shell for name in python3 python3.11 python3.12 python; do $$
 BOOTSTRAP = @$(or $(SYSTEM_PYTHON),$(error lmflow needs Python 3.11 or 3.12 and found none; install one and run make again)) lmflow/bootstrap.py
 PYTHON := .venv/bin/python
 # A lint that has nothing to look at yet must not fail for it.
-CODE := $(wildcard lmflow jobs dags tests benchmarks)
+CODE := $(wildcard lmflow jobs dags docker tests benchmarks)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

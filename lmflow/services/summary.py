@@ -24,6 +24,7 @@ def show(settings: Settings, results: Results, seconds: Mapping[str, float], tot
     _datasets(results, out)
     _embeddings(results, out)
     _language_models(results, out)
+    _untrained(results, out)
     _texts(settings, out)
     _timings(seconds, total_s, out)
     _places(settings, out)
@@ -94,6 +95,13 @@ def _language_models(results: Results, out: Console) -> None:
     _print(table, out)
     for line in aliases:
         out.print(line, markup=False, soft_wrap=True)
+
+
+def _untrained(results: Results, out: Console) -> None:
+    """What was not trained again, and why."""
+    for result in (*results.get("train_embeddings", ()), *results.get("train_language_model", ())):
+        if result.get("status") == "nothing_new":
+            out.print(f"  not trained: {result['model']}, {result.get('reason')}", markup=False, soft_wrap=True)
 
 
 def _texts(settings: Settings, out: Console) -> None:

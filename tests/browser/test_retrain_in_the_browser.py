@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -91,19 +90,21 @@ def trigger(page: Page, installed: Settings) -> None:
 
 
 def wait_for_green(page: Page, installed: Settings) -> str:
-    """Wait on the page of the run until it says Success; returns the run's id."""
+    """Wait until the list of runs shows the one run as a success; returns the address of its page."""
     page.goto(f"{airflow_url(installed)}/dags/retrain/runs")
-    link = page.locator("a[href*='/dags/retrain/runs/']").first
-    run_id = re.search(r"/runs/([^/]+)", link.get_attribute("href") or "")
-    assert run_id is not None
-    page.goto(f"{airflow_url(installed)}/dags/retrain/runs/{quote(run_id[1], safe='')}")
+    row = page.get_by_role("row").filter(has=page.locator("a[href*='/dags/retrain/runs/']"))
+    expect(row).to_have_count(1)
+    address = row.locator("a[href*='/dags/retrain/runs/']").first.get_attribute("href") or ""
     deadline = time.monotonic() + RUN_WITHIN_S
-    while not page.get_by_text("Success", exact=True).count():
-        assert not page.get_by_text("Failed", exact=True).count(), "a task failed"
+    while not row.get_by_text("Success", exact=True).count():
+        assert not row.get_by_text("Failed", exact=True).count(), "the run failed"
         assert time.monotonic() < deadline, "the run did not end in time"
         page.wait_for_timeout(2000)
+    run = f"{airflow_url(installed)}{address.rstrip('/')}"
+    page.goto(run)
+    expect(page.get_by_text("promote_model").first).to_be_visible()
     picture(page, "airflow-run")
-    return run_id[1]
+    return run
 
 
 def test_a_person_triggers_a_retraining_and_meets_its_champions(installation: Settings, browser: Browser) -> None:
@@ -112,11 +113,10 @@ def test_a_person_triggers_a_retraining_and_meets_its_champions(installation: Se
     expect.set_options(timeout=30_000)
     log_in(page, installation)
     trigger(page, installation)
-    run_id = quote(wait_for_green(page, installation), safe="")
+    run = wait_for_green(page, installation)
 
     # From a training's details to its run in MLflow.
-    task = f"{airflow_url(installation)}/dags/retrain/runs/{run_id}/tasks/language_model.train_language_model/mapped/0"
-    page.goto(f"{task}/details")
+    page.goto(f"{run}/tasks/language_model.train_language_model/mapped/0/details")
     link = page.get_by_role("link", name="MLflow run")
     expect(link).to_be_visible()
     picture(page, "airflow-task")

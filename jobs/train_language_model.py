@@ -264,7 +264,7 @@ def _samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str
     prompts = _PROMPTS.get(lang, ("",))
     encoded = dataset.tokenizer.encode(list(prompts))
     return {
-        prompt: dataset.tokenizer.decode(model.generate(ids, 60, temperature=0.8, seed=1))
+        prompt: dataset.tokenizer.decode_written(model.generate(ids, 60, temperature=0.8, seed=1))
         for prompt, ids in zip(prompts, encoded, strict=True)
     }
 

@@ -66,6 +66,10 @@ class ByteLevelTokenizer:
         """The text of token ids; bytes that are no valid UTF-8 become the replacement character."""
         return str(self._tokenizer.decode([int(token) for token in tokens], skip_special_tokens=True))
 
+    def decode_written(self, tokens: Iterable[int]) -> str:
+        """The text of generated token ids, without the part of a character that the last ones may have begun."""
+        return self.decode(tokens).rstrip("\N{REPLACEMENT CHARACTER}")
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`."""
         (folder / _FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")

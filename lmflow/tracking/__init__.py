@@ -242,8 +242,9 @@ def run(
     ) as active:
         opened = Run(mlflow_client, active.info.run_id)
         if run_id is None:
+            # A run that is continued keeps the lineage it began with.
             mlflow.log_params({key: _parameter(value) for key, value in config.items()})
-        mlflow.set_tags({**lineage(), **{key: str(value) for key, value in (tags or {}).items()}})
+            mlflow.set_tags({**lineage(), **{key: str(value) for key, value in (tags or {}).items()}})
         yield opened
 
 

@@ -42,7 +42,7 @@ class LanguageModelPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unus
         written = self.model.generate(
             prompt, int(options["max_tokens"]), float(options["temperature"]), int(options["seed"])
         )
-        return self.tokenizer.decode(written)
+        return self.tokenizer.decode_written(written)
 
 
 mlflow.models.set_model(LanguageModelPyfunc())

@@ -35,6 +35,12 @@ def test_fitting_again_gives_the_same_tokenizer_and_a_saved_one_keeps_its_digest
     assert again.encode(["猫 cat<|end|>"])[0].tolist() == TOKENIZER.encode(["猫 cat<|end|>"])[0].tolist()
 
 
+def test_a_text_that_was_cut_inside_a_character_ends_before_it() -> None:
+    ids = TOKENIZER.encode(["a\N{CAT FACE}"])[0]
+    assert TOKENIZER.decode_written(ids) == "a\N{CAT FACE}"
+    assert [TOKENIZER.decode_written(ids[:end]) for end in range(1, len(ids))] == ["a"] * (len(ids) - 1)
+
+
 def test_a_vocabulary_too_small_for_the_bytes_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 257"):
         ByteLevelTokenizer.fit(TEXTS, 256)

@@ -53,14 +53,19 @@ def test_a_run_carries_config_lineage_data_and_points_over_time(
     assert [entry.dataset.name for entry in found.inputs.dataset_inputs] == ["corpus-zh"]
 
 
-def test_an_exception_marks_the_run_failed_and_a_run_can_be_continued(mlflow_server: str) -> None:
+def test_an_exception_marks_the_run_failed_and_a_run_can_be_continued(
+    mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMFLOW_TASK_ID", "train")
     with pytest.raises(RuntimeError), tracking.run("lmflow/test", "fails", {"a": 1}) as run:
         raise RuntimeError("stop")
     assert tracking.client().get_run(run.run_id).info.status == "FAILED"
+    monkeypatch.setenv("LMFLOW_TASK_ID", "evaluate")
     with tracking.run("lmflow/test", "fails", {"a": 1}, run_id=run.run_id) as again:
         again.log_metrics({"loss": 1.0}, step=4)
     assert again.run_id == run.run_id
-    assert tracking.client().get_run(run.run_id).info.status == "FINISHED"
+    found = tracking.client().get_run(run.run_id)
+    assert (found.info.status, found.data.tags["airflow.task_id"]) == ("FINISHED", "train")
 
 
 def test_a_model_loads_in_a_process_without_the_project_and_without_pickle(mlflow_server: str, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.command import Bar
+from lmflow.bootstrap import find_java
+from lmflow.errors import InputError
 from lmflow.lake import Table
 from lmflow.lake.storage import spark_path
 from lmflow.settings import settings
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 def session(app_name: str) -> SparkSession:
     """A Spark session from the settings: master, memory, this Python on every worker, loopback only in local mode."""
+    java = find_java()
+    if java is None:
+        raise InputError("Spark needs Java 17 or newer and none is here; run `make demo` once, or set JAVA_HOME")
+    os.environ["JAVA_HOME"] = java
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     # Workers import lmflow and jobs from this checkout.

@@ -249,13 +249,14 @@ def java_version(home: str) -> int:
 def find_java() -> Optional[str]:
     """The home folder of a Java that Spark can use, or None.
 
-    Looks at JAVA_HOME, the PATH, <LMFLOW_HOME>/java and /usr/lib/jvm, in this order.
+    Looks at JAVA_HOME, the PATH, <LMFLOW_HOME>/java, the checkout's .lmflow/java and /usr/lib/jvm, in this order.
     """
     homes = [os.environ.get("JAVA_HOME", "")]
     on_path = shutil.which("java")
     if on_path:
         homes.append(os.path.dirname(os.path.dirname(os.path.realpath(on_path))))
-    for root in (os.path.join(HOME, "java"), "/usr/lib/jvm", "/Library/Java/JavaVirtualMachines"):
+    ours = [os.path.join(home, "java") for home in (HOME, os.path.join(PROJECT, ".lmflow"))]
+    for root in (*ours, "/usr/lib/jvm", "/Library/Java/JavaVirtualMachines"):
         for name in sorted(os.listdir(root)) if os.path.isdir(root) else []:
             homes += [os.path.join(root, name), os.path.join(root, name, "Contents", "Home")]
     for home in dict.fromkeys(homes):

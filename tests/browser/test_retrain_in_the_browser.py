@@ -119,7 +119,6 @@ def test_a_person_triggers_a_retraining_and_meets_its_champions(installation: Se
     page.goto(f"{run}/tasks/language_model.train_language_model/mapped/0/details")
     link = page.get_by_role("link", name="MLflow run")
     expect(link).to_be_visible()
-    picture(page, "airflow-task")
     page.goto(link.get_attribute("href") or "")
     expect(page.get_by_text("valid_bits_per_byte").first).to_be_visible()
     expect(page.get_by_text("lm-en").first).to_be_visible()

@@ -1,7 +1,7 @@
 """Turn the clean documents of one language into token shards: corpus -> tokenizer, shards, manifest.
 
-The tokenizer (byte-level BPE) is fitted on the training split only. The same documents and options are packed once: a
-second run finds the dataset and says so.
+The tokenizer (byte-level BPE) is fitted on the training split only and registered as `tokenizer-<lang>`. The same
+documents and options are packed once: a second run finds the dataset and says so.
 
 Examples:
   python -m jobs.build_dataset --lang en
@@ -10,16 +10,23 @@ Examples:
 
 from __future__ import annotations
 
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
 import pyarrow.compute as pc
 from pydantic import Field
 
 from jobs.command import Options, Progress, Result, main
-from lmflow import tracking
+from lmflow import registry, tracking
 from lmflow.dataset import store
+from lmflow.dataset import tokenizer as tokenizer_module
 from lmflow.dataset.shards import SPLITS, Dataset, Document
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
+
+_REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "tokenizers")
 
 
 class BuildDataset(Options):
@@ -44,7 +51,7 @@ def run(options: BuildDataset, progress: Progress) -> Result:
     key = store.input_key([(row["doc_id"], row["revision"], row["split"]) for row in rows], options.vocabulary)
     with exclusive(f"dataset_{options.lang}"):
         found = store.find(lake, options.lang, key)
-        if found is not None:
+        if found is not None and _registered(found, options.lang) is not None:
             store.point_to(lake, options.lang, key)
             reason = f"the {len(rows):,} documents of {options.lang} and the options have not changed"
             return {"status": "nothing_new", "reason": reason, **_facts(found, options.lang, version)}
@@ -56,13 +63,46 @@ def run(options: BuildDataset, progress: Progress) -> Result:
         lineage = {"corpus_uri": table.uri, "corpus_version": version, "lang": options.lang}
         with tracking.run("lmflow/dataset", f"dataset-{options.lang}", options.model_dump()) as opened:
             dataset = store.build(lake, options.lang, key, splits, options.vocabulary, lineage)
-            facts = _facts(dataset, options.lang, version)
+            tokenizer = _registered(dataset, options.lang) or _register(opened, dataset, options.lang)
+            facts = {
+                **_facts(dataset, options.lang, version),
+                "tokenizer": f"models:/tokenizer-{options.lang}/{tokenizer}",
+            }
             opened.log_dataset(f"corpus-{options.lang}", table.uri, f"v{version}", "training", facts["splits"])
             opened.log_metrics(facts["metrics"])
             opened.log_artifact(dataset.folder / "manifest.json")
             opened.log_artifact(dataset.folder / "tokenizer.json")
             opened.set_tags({"dataset.digest": dataset.digest, "tokenizer.digest": facts["tokenizer_digest"]})
     return {**facts, "run_id": opened.run_id, "run_url": tracking.run_url(opened.run_id)}
+
+
+def _registered(dataset: Dataset, lang: str) -> int | None:
+    """The version of `tokenizer-<lang>` that is this dataset's tokenizer, if it is registered."""
+    found = registry.find(f"tokenizer-{lang}", {"tokenizer_digest": dataset.tokenizer.digest})
+    return None if found is None else found.version
+
+
+def _register(opened: tracking.Run, dataset: Dataset, lang: str) -> int:
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    size, train = dataset.tokenizer.size, dataset.manifest["splits"]["train"]
+    source = f"corpus version {dataset.manifest['lineage']['corpus_version']}"
+    return opened.log_model(
+        name=f"tokenizer-{lang}",
+        code=Path(tokenizer_module.__file__).with_name("tokenizer_pyfunc.py"),
+        artifacts={"tokenizer": dataset.folder / "tokenizer.json"},
+        modules=["lmflow.dataset.tokenizer"],
+        requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],
+        input_example=pd.DataFrame({"text": ["The 猫."]}),
+        signature=ModelSignature(
+            inputs=Schema([ColSpec("string", "text")]), params=ParamSchema([ParamSpec("task", "string", "encode")])
+        ),
+        description=f"# tokenizer-{lang}\n\nByte-level BPE of {size:,} tokens, fitted on {train['documents']:,} "
+        f"training documents ({train['bytes'] / 1e6:.2f} MB) of {source}.",
+        tags={"tokenizer_digest": dataset.tokenizer.digest, "dataset_digest": dataset.digest, **tracking.lineage()},
+    ).version
 
 
 def _facts(dataset: Dataset, lang: str, version: int) -> Result:

@@ -7,6 +7,10 @@ checkpoint and ends in the same weights. The gate (promote_model) decides what b
 Examples:
   python -m jobs.train_language_model --lang en --architecture ngram --order 5
   python -m jobs.train_language_model --lang zh --architecture lstm --preset lstm-nano --epochs 3
+
+A published benchmark runs through the same code: with --train-file, --valid-file and --test-file (UTF-8 text, documents
+separated by empty lines) the model is trained on those, scored on the test file, and registered as
+`lm-<lang>-<name of the train file>`, out of the gate's way.
 """
 
 from __future__ import annotations
@@ -14,21 +18,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from jobs.command import Bar, Options, Progress, Result, main
 from lmflow import __version__, registry, tracking
-from lmflow.dataset import store
-from lmflow.dataset.shards import Dataset
+from lmflow.dataset import shards, store
+from lmflow.dataset.shards import Dataset, Document, Split
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.lake import Lake
@@ -63,12 +68,25 @@ class TrainLanguageModel(Options):
     learning_rate: float = Field(8e-3, description="lstm: peak of Adam's learning rate.", gt=0, le=1)
     replicas: int = Field(1, description="lstm: GPUs of this host, or logical CPU devices where it has none.", ge=1)
     seed: int = Field(1, description="lstm: seed of weights and dropout.", ge=0)
+    train_file: Path | None = Field(None, description="Plain text to train on, in place of the dataset.")
+    valid_file: Path | None = Field(None, description="Plain text to validate on; with --train-file.")
+    test_file: Path | None = Field(None, description="Plain text to score at the end; with --train-file.")
+    vocabulary: int = Field(1000, description="Most tokens of the tokenizer; with --train-file.", ge=257, le=60_000)
+
+    @model_validator(mode="after")
+    def _all_files_or_none(self) -> Self:
+        given = [self.train_file, self.valid_file, self.test_file]
+        if any(given) and not all(given):
+            raise ValueError("--train-file, --valid-file and --test-file go together")
+        return self
 
 
+#: These decide the dataset, which has a digest of its own.
+_WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "vocabulary"}
 #: What else decides the result of a family, beside the data and the code.
 _DECIDES: Final = {
     "ngram": {"lang", "architecture", "order"},
-    "lstm": set(TrainLanguageModel.model_fields) - {"order"},
+    "lstm": set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES},
 }
 
 
@@ -81,8 +99,11 @@ class _Trained:
 
 def run(options: TrainLanguageModel, progress: Progress) -> Result:
     """Train and register, unless that has been done."""
-    dataset = store.latest(Lake.open(), options.lang)
-    name = f"lm-{options.lang}"
+    if options.train_file is None:
+        dataset, name = store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
+    else:
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
+        dataset, name = _dataset_of_files(options), f"lm-{options.lang}-{stem}"
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
     with exclusive(f"train_{name}_{options.architecture}"):
@@ -113,6 +134,8 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
                 "tokens_per_second": trained.tokens_per_second,
                 "parameters": float(trained.model.n_parameters),
             }
+            if options.train_file is not None:
+                metrics |= _test_metrics(trained.model, dataset.split("test"))
             opened.log_metrics(metrics)
             samples = _samples(options.lang, dataset, trained.model)
             card = _card(name, options, dataset, metrics, samples)
@@ -129,6 +152,41 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
             version = _register(opened, name, options.architecture, trained.model, dataset, card, tags)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return {**_facts(options, name, version.version, opened.run_id), "metrics": metrics, "samples": samples}
+
+
+def _dataset_of_files(options: TrainLanguageModel) -> Dataset:
+    """The dataset of the three files, packed once for the same content."""
+    paths = {"train": options.train_file, "valid": options.valid_file, "test": options.test_file}
+    splits: dict[str, list[Document]] = {}
+    for name, path in paths.items():
+        try:
+            text = Path(str(path)).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"--{name}-file {path} cannot be read as UTF-8 text ({error})") from None
+        parts = [part.strip("\n") for part in re.split(r"\n\s*\n", text)]
+        splits[name] = [
+            Document(f"file:{name}:{number:09d}", part) for number, part in enumerate(parts) if part.strip()
+        ]
+    lineage = {f"{name}_file": str(path) for name, path in paths.items()}
+    key = _digest([options.vocabulary, {name: [each.text for each in found] for name, found in splits.items()}])
+    folder = settings().home / "datasets" / key
+    if not (folder / "manifest.json").is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+        shards.write(scratch, splits, options.vocabulary, lineage)
+        scratch.rename(folder)  # whole or absent
+    return Dataset(folder)
+
+
+def _test_metrics(model: LanguageModel, test: Split) -> dict[str, float]:
+    nats = model.score(test.documents())
+    estimate = bits_per_byte(nats, test.n_bytes)
+    return {
+        "test_perplexity": perplexity(nats, len(test.tokens)),
+        "test_bits_per_byte": estimate.value,
+        "test_bits_per_byte_low": estimate.low,
+        "test_bits_per_byte_high": estimate.high,
+    }
 
 
 def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) -> Result:

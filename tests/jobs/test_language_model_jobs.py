@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -51,6 +53,10 @@ def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
     make_corpus()
     built = build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)
     assert built["splits"]["test"]["documents"] == 12
+    tokenizer = mlflow.pyfunc.load_model(built["tokenizer"])
+    ids = tokenizer.predict(pd.DataFrame({"text": ["The cat. 猫"]}))[0]
+    back = tokenizer.predict(pd.DataFrame({"text": [" ".join(map(str, ids))]}), params={"task": "decode"})
+    assert list(back) == ["The cat. 猫"]
     assert build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)["status"] == "nothing_new"
 
     ngram = train_language_model.TrainLanguageModel(lang="en", architecture="ngram", order=4)
@@ -94,6 +100,24 @@ def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
     lines = fresh.stdout.strip().splitlines()
     assert len(lines) == 3
     assert str(Path(__file__).resolve().parents[2] / "lmflow") not in lines[-1]
+
+
+def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: str, tmp_path: Path) -> None:
+    for name, count in (("train", 60), ("valid", 8), ("test", 8)):
+        text = "\n\n".join(f"Line {n % 7} of the file.\nThe cat sees the dog." for n in range(count))
+        (tmp_path / f"toy.{name}.txt").write_text(text)
+    files = {f"{name}_file": tmp_path / f"toy.{name}.txt" for name in ("train", "valid", "test")}
+    options = train_language_model.TrainLanguageModel(lang="en", architecture="ngram", vocabulary=300, **files)
+    trained = train_language_model.run(options, PROGRESS)
+    assert trained["model"] == "lm-en-toy-train"
+    assert 1 < trained["metrics"]["test_perplexity"] < 5
+    assert trained["metrics"]["test_bits_per_byte_low"] <= trained["metrics"]["test_bits_per_byte"] < 1
+    assert train_language_model.run(options, PROGRESS)["status"] == "nothing_new"
+    with pytest.raises(ValueError, match="go together"):
+        train_language_model.TrainLanguageModel(lang="en", architecture="ngram", train_file=files["train_file"])
+    missing = options.model_copy(update={"test_file": tmp_path / "nowhere.txt"})
+    with pytest.raises(InputError, match=r"--test-file .*nowhere.txt cannot be read"):
+        train_language_model.run(missing, PROGRESS)
 
 
 def test_nothing_to_work_on_is_named_with_the_remedy(mlflow_server: str) -> None:

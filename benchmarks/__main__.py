@@ -1,13 +1,18 @@
-"""`make bench` lists the measurements, `make bench ARGS="lstm_speed"` runs one."""
+"""`make bench` lists the measurements, `make bench ARGS="lstm_speed"` runs one, with its own options behind it."""
 
 from __future__ import annotations
 
-import pkgutil
 import runpy
 import sys
 from pathlib import Path
 
-names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name[0] != "_")
+_HERE = Path(__file__).parent
+_SHARED = ("peers", "peer_worker", "corpora", "units", "scoring")  # rooms that measurements share
+names = sorted(
+    ".".join(path.relative_to(_HERE).with_suffix("").parts)
+    for path in _HERE.rglob("*.py")
+    if not path.stem.startswith("_") and path.stem not in _SHARED
+)
 if len(sys.argv) < 2 or sys.argv[1] not in names:
     sys.exit("measurements: " + ", ".join(names) + '; run one with `make bench ARGS="NAME"`')
 sys.argv.pop(0)

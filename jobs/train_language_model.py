@@ -1,8 +1,9 @@
 """Train a language model on the latest dataset of one language and register it as `lm-<lang>`.
 
-Families: `ngram` (interpolated modified Kneser-Ney) and `lstm` (under tf.distribute.MirroredStrategy). The same data,
-options and code train once: a second run finds the version and says so. A killed LSTM training goes on at its newest
-checkpoint and ends in the same weights. The gate (promote_model) decides what becomes champion, not this job.
+Families: `ngram` (interpolated modified Kneser-Ney), `lstm` (under tf.distribute.MirroredStrategy), and `lstm+ngram`:
+the two mixed, with a weight fitted on the validation split (what of the two is missing is trained first). The same
+data, options and code train once: a second run finds the version and says so. A killed LSTM training goes on at its
+newest checkpoint and ends in the same weights. The gate (promote_model) decides what becomes champion, not this job.
 
 Examples:
   python -m jobs.train_language_model --lang en --architecture ngram --order 5
@@ -20,11 +21,10 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,33 +32,25 @@ from pydantic import Field, model_validator
 
 from jobs.command import Bar, Options, Progress, Result, main
 from lmflow import __version__, registry, tracking
-from lmflow.dataset import shards, store
-from lmflow.dataset.shards import Dataset, Document, Split
+from lmflow.dataset import plain_files, store
+from lmflow.dataset.shards import Dataset, Split
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
-from lmflow.models import families
 from lmflow.models.contract import LanguageModel
 from lmflow.models.lstm import PRESETS
 from lmflow.settings import settings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lmflow.training import registration
 
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
-_REQUIREMENTS: Final = {
-    "ngram": ("mlflow", "numpy", "pandas", "tokenizers"),
-    "lstm": ("mlflow", "numpy", "pandas", "tokenizers", "tensorflow", "keras"),
-}
-_PROMPTS: Final = {"en": ("The", "In the"), "zh": ("中国", "我们")}
 
 
 class TrainLanguageModel(Options):
     """Options of train_language_model."""
 
     lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
-    architecture: Literal["ngram", "lstm"] = Field(description="Family of model.")
+    architecture: Literal["ngram", "lstm", "lstm+ngram"] = Field(description="Family of model.")
     order: int = Field(5, description="ngram: longest n-gram, in tokens.", ge=1, le=8)
     preset: Literal[tuple(PRESETS)] = Field("lstm-nano", description="lstm: shape of the network.")  # type: ignore[valid-type]
     dropout: float | None = Field(None, description="lstm: in place of the preset's dropout.", ge=0, lt=1)
@@ -87,14 +79,15 @@ _WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "vocabulary"
 _DECIDES: Final = {
     "ngram": {"lang", "architecture", "order"},
     "lstm": set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES},
+    "lstm+ngram": set(TrainLanguageModel.model_fields) - _WHERE_TEXT_LIES,
 }
 
 
 @dataclass(frozen=True)
 class _Trained:
     model: LanguageModel
-    tokens_per_second: float
     valid_nats: NDArray[np.float64]
+    metrics: dict[str, float]  # of its family alone
 
 
 def run(options: TrainLanguageModel, progress: Progress) -> Result:
@@ -103,7 +96,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         dataset, name = store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
     else:
         stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
-        dataset, name = _dataset_of_files(options), f"lm-{options.lang}-{stem}"
+        dataset, name = plain_files.pack(_files(options), options.vocabulary), f"lm-{options.lang}-{stem}"
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
     with exclusive(f"train_{name}_{options.architecture}"):
@@ -111,6 +104,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         if done is not None:
             reason = f"version {done.version} of {name} has the same data and options"
             return {"status": "nothing_new", "reason": reason, **_facts(options, name, done.version, done.run_id)}
+        parts = _parts(options, progress)
         checkpoints = settings().home / "checkpoints" / key
         config |= {"dataset_digest": dataset.digest, "vocabulary": dataset.manifest["vocabulary"]}
         title = f"{options.architecture}-{options.lang}"
@@ -125,20 +119,20 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
                 "training",
                 dataset.manifest["splits"]["train"],
             )
-            trained = _train(options, dataset, checkpoints, opened, progress)
+            trained = _mix(parts, dataset) if parts else _train(options, dataset, checkpoints, opened, progress)
             valid = dataset.split("valid")
             estimate = bits_per_byte(trained.valid_nats, valid.n_bytes)
             metrics = {
                 "valid_perplexity": perplexity(trained.valid_nats, len(valid.tokens)),
                 "valid_bits_per_byte": estimate.value,
-                "tokens_per_second": trained.tokens_per_second,
+                **trained.metrics,
                 "parameters": float(trained.model.n_parameters),
             }
             if options.train_file is not None:
                 metrics |= _test_metrics(trained.model, dataset.split("test"))
             opened.log_metrics(metrics)
-            samples = _samples(options.lang, dataset, trained.model)
-            card = _card(name, options, dataset, metrics, samples)
+            samples = registration.samples(options.lang, dataset, trained.model)
+            card = registration.model_card(f"{name}: {_shape(options)}", dataset, metrics, samples)
             opened.log_text(card, "model_card.md")
             tags = {
                 "input_digest": key,
@@ -147,35 +141,33 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
                 "tokenizer_digest": dataset.manifest["tokenizer_digest"],
                 "corpus_version": dataset.manifest["lineage"].get("corpus_version", ""),
                 "seed": options.seed,
+                **({"mixed_from": ", ".join(parts.values())} if parts else {}),
                 **tracking.lineage(),
             }
-            version = _register(opened, name, options.architecture, trained.model, dataset, card, tags)
+            version = registration.register(opened, name, options.architecture, trained.model, dataset, card, tags)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return {**_facts(options, name, version.version, opened.run_id), "metrics": metrics, "samples": samples}
 
 
-def _dataset_of_files(options: TrainLanguageModel) -> Dataset:
-    """The dataset of the three files, packed once for the same content."""
-    paths = {"train": options.train_file, "valid": options.valid_file, "test": options.test_file}
-    splits: dict[str, list[Document]] = {}
-    for name, path in paths.items():
-        try:
-            text = Path(str(path)).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"--{name}-file {path} cannot be read as UTF-8 text ({error})") from None
-        parts = [part.strip("\n") for part in re.split(r"\n\s*\n", text)]
-        splits[name] = [
-            Document(f"file:{name}:{number:09d}", part) for number, part in enumerate(parts) if part.strip()
-        ]
-    lineage = {f"{name}_file": str(path) for name, path in paths.items()}
-    key = _digest([options.vocabulary, {name: [each.text for each in found] for name, found in splits.items()}])
-    folder = settings().home / "datasets" / key
-    if not (folder / "manifest.json").is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
-        shards.write(scratch, splits, options.vocabulary, lineage)
-        scratch.rename(folder)  # whole or absent
-    return Dataset(folder)
+def _parts(options: TrainLanguageModel, progress: Progress) -> dict[str, str]:
+    """Registered versions that a mixture is made of, by family; those that are not there yet are trained now."""
+    if "+" not in options.architecture:
+        return {}
+    found = {}
+    for family in options.architecture.split("+"):
+        found[family] = run(options.model_copy(update={"architecture": family}), progress)["model_uri"]
+        progress.say(f"{family} to mix in: {found[family]}")
+    return found
+
+
+def _files(options: TrainLanguageModel) -> dict[str, Path]:
+    given = {"train": options.train_file, "valid": options.valid_file, "test": options.test_file}
+    return {name: path for name, path in given.items() if path is not None}
+
+
+def _shape(options: TrainLanguageModel) -> str:
+    shapes = {"ngram": f"order {options.order}", "lstm": options.preset}
+    return f"{options.architecture} ({', '.join(shapes[part] for part in options.architecture.split('+'))})"
 
 
 def _test_metrics(model: LanguageModel, test: Split) -> dict[str, float]:
@@ -217,7 +209,18 @@ def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progre
     started = time.monotonic()
     model = KneserNey.fit(split.documents(), dataset.manifest["vocabulary"], options.order)
     speed = len(split.tokens) / (time.monotonic() - started)
-    return _Trained(model, speed, model.score(dataset.split("valid").documents()))
+    return _Trained(model, model.score(dataset.split("valid").documents()), {"tokens_per_second": speed})
+
+
+def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
+    from lmflow.models.lstm import Lstm
+    from lmflow.models.mixture import Mixture
+    from lmflow.models.ngram import KneserNey
+
+    documents = dataset.split("valid").documents()
+    neural, ngram = cast(Lstm, registration.load(parts["lstm"])), cast(KneserNey, registration.load(parts["ngram"]))
+    model = Mixture.fit(neural, ngram, documents)
+    return _Trained(model, model.score(documents), {"neural_weight": model.weight})
 
 
 def _train_lstm(
@@ -271,95 +274,11 @@ def _train_lstm(
         raise InputError(str(error)) from None
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
-    opened.log_figure(_loss_curve(opened.history("train_loss"), opened.history("valid_loss")), "plots/loss.png")
-    return _Trained(model, outcome.tokens_per_second, scored[0] if scored else model.score(documents))
-
-
-def _register(
-    opened: tracking.Run,
-    name: str,
-    architecture: str,
-    model: LanguageModel,
-    dataset: Dataset,
-    card: str,
-    tags: dict[str, Any],
-) -> tracking.ModelVersion:
-    from importlib.metadata import version
-
-    import pandas as pd
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-
-    from lmflow import training
-
-    parameters = ParamSchema(
-        [
-            ParamSpec("task", "string", "generate"),
-            ParamSpec("max_tokens", "long", 60),
-            ParamSpec("temperature", "double", 0.8),
-            ParamSpec("seed", "long", 0),
-        ]
+    opened.log_figure(
+        registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss")), "plots/loss.png"
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "model"
-        folder.mkdir()
-        families.save(model, folder)
-        dataset.tokenizer.save(folder)
-        return opened.log_model(
-            name=name,
-            code=Path(training.__file__).parent / "language_model_pyfunc.py",
-            artifacts={"model": folder},
-            modules=["lmflow.models", "lmflow.dataset.tokenizer"],
-            requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS[architecture]],
-            input_example=pd.DataFrame({"prompt": ["The"]}),
-            signature=ModelSignature(inputs=Schema([ColSpec("string", "prompt")]), params=parameters),
-            description=card,
-            tags=tags,
-        )
-
-
-def _samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str]:
-    prompts = _PROMPTS.get(lang, ("",))
-    encoded = dataset.tokenizer.encode(list(prompts))
-    return {
-        prompt: dataset.tokenizer.decode_written(model.generate(ids, 60, temperature=0.8, seed=1))
-        for prompt, ids in zip(prompts, encoded, strict=True)
-    }
-
-
-def _card(
-    name: str, options: TrainLanguageModel, dataset: Dataset, metrics: dict[str, float], samples: dict[str, str]
-) -> str:
-    train = dataset.manifest["splits"]["train"]
-    shape = f"order {options.order}" if options.architecture == "ngram" else options.preset
-    lines = [
-        f"# {name}: {options.architecture} ({shape})",
-        "",
-        f"Trained on {train['documents']:,} documents, {train['bytes'] / 1e6:.2f} MB, {train['tokens']:,} tokens "
-        f"(dataset `{dataset.digest[:12]}`, corpus version {dataset.manifest['lineage'].get('corpus_version')}).",
-        "",
-        *(f"- {metric}: {value:,.4g}" for metric, value in metrics.items()),
-        "",
-        "## What it writes",
-        "",
-        *(f"> **{prompt}**{' '.join(text.split())}\n" for prompt, text in samples.items()),
-        "A model of this size echoes its corpus; it states nothing as fact.",
-    ]
-    return "\n".join(lines)
-
-
-def _loss_curve(training: list[tuple[int, float]], validation: list[tuple[int, float]]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4))
-    axes = figure.subplots()
-    for name, points, marker in (("training", training, None), ("validation", validation, "o")):
-        axes.plot([step for step, _ in points], [loss for _, loss in points], label=name, marker=marker)
-    axes.set(xlabel="step", ylabel="loss, nats a token")
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    return figure
+    nats = scored[0] if scored else model.score(documents)
+    return _Trained(model, nats, {"tokens_per_second": outcome.tokens_per_second})
 
 
 def _continued(checkpoints: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
@@ -10,26 +11,83 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokens = NDArray[np.integer]
+Floats = NDArray[np.float64]
 #: The token that starts every document as context and ends it as a prediction.
 END_OF_DOCUMENT = 0
 
 
-class LanguageModel(Protocol):
-    """A model of documents as sequences of token ids, each starting after, and ending with, END_OF_DOCUMENT."""
+class Reader(Protocol):
+    """A model part of the way through a document."""
+
+    def distribution(self) -> Floats:
+        """Probability of every token to be the next. Shape [V]."""
+
+    def read(self, token: int) -> None:
+        """Take `token` as the next."""
+
+
+class LanguageModel(ABC):
+    """A model of documents as sequences of token ids, each starting after, and ending with, END_OF_DOCUMENT.
+
+    Attributes:
+        vocabulary: tokens it knows, V.
+    """
+
+    vocabulary: int
 
     @property
+    @abstractmethod
     def n_parameters(self) -> int:
         """How many numbers the model holds."""
 
-    def score(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
-        """Negative log probability of each document, its end included, in nats. Shape [documents]."""
+    @abstractmethod
+    def token_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """Negative log probability of every token, document after document, each with its end. Shape [tokens]."""
 
-    def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
-        """Token ids that follow `prompt`, up to `max_tokens` or the end of the document. Shape [tokens]."""
+    @abstractmethod
+    def reader(self, prompt: Tokens) -> Reader:
+        """The model after the start of a document and `prompt`."""
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the model into an empty folder."""
 
     @classmethod
+    @abstractmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+
+    def score(self, documents: Sequence[Tokens]) -> Floats:
+        """Negative log probability of each document, its end included, in nats. Shape [documents]."""
+        lengths = [len(document) + 1 for document in documents]
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+        return np.add.reduceat(self.token_nats(documents), starts) if lengths else np.zeros(0)
+
+    def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
+        """Sample what follows `prompt`, up to `max_tokens` or END_OF_DOCUMENT. Shape [tokens].
+
+        Args:
+            prompt: token ids; may be empty.
+            max_tokens: most tokens to write.
+            temperature: probabilities are raised to its inverse; 0 takes the likeliest token.
+            seed: the same seed writes the same.
+        """
+        draw = np.random.default_rng(seed)
+        reader = self.reader(prompt)
+        words: list[int] = []
+        while len(words) < max_tokens:
+            word = _draw(reader.distribution(), temperature, draw)
+            if word == END_OF_DOCUMENT:
+                break
+            words.append(word)
+            if len(words) < max_tokens:
+                reader.read(word)
+        return np.array(words, np.int64)
+
+
+def _draw(probability: Floats, temperature: float, draw: np.random.Generator) -> int:
+    if temperature <= 0:
+        return int(probability.argmax())
+    # Relative to the likeliest, so that a low temperature does not underflow to nothing.
+    weights = (probability / probability.max()) ** (1.0 / temperature)
+    return int(draw.choice(len(weights), p=weights / weights.sum()))

@@ -8,9 +8,10 @@ from typing import Final
 
 from lmflow.models.contract import LanguageModel
 from lmflow.models.lstm import Lstm
+from lmflow.models.mixture import Mixture
 from lmflow.models.ngram import KneserNey
 
-FAMILIES: Final[dict[str, type[LanguageModel]]] = {"ngram": KneserNey, "lstm": Lstm}
+FAMILIES: Final[dict[str, type[LanguageModel]]] = {"ngram": KneserNey, "lstm": Lstm, "lstm+ngram": Mixture}
 _FILE: Final = "family.json"
 
 

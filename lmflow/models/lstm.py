@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.models.contract import END_OF_DOCUMENT, Tokens
+from lmflow.models.contract import END_OF_DOCUMENT, Floats, LanguageModel, Tokens
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -50,7 +51,7 @@ PRESETS: Final[dict[str, LstmPreset]] = {
 }
 
 
-class Lstm:
+class Lstm(LanguageModel):
     """An LSTM language model over a vocabulary of V tokens."""
 
     def __init__(self, vocabulary: int, preset: LstmPreset, seed: int = 0) -> None:
@@ -121,73 +122,68 @@ class Lstm:
 
     # ----------------------------------------------------------------- query
 
-    def score(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
-        """Negative log probability of each document, its end included, in nats. Shape [documents]."""
-        nats = np.zeros(len(documents))
+    def token_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """Negative log probability of every token, document after document, each with its end. Shape [tokens]."""
+        ends = np.cumsum([len(document) + 1 for document in documents])
+        nats = np.zeros(int(ends[-1]) if len(ends) else 0)
         longest_first = np.argsort([-len(document) for document in documents], kind="stable")
         for start in range(0, len(longest_first), _SCORE_BATCH):
             rows = longest_first[start : start + _SCORE_BATCH]
-            nats[rows] = self._score_batch([documents[row] for row in rows])
+            for row, losses in zip(rows, self._score_batch([documents[row] for row in rows]), strict=True):
+                length = len(documents[row]) + 1
+                nats[ends[row] - length : ends[row]] = losses[:length]
         return nats
 
-    def _score_batch(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
-        """Nats of documents given longest first; one that has ended is computed no further."""
+    def _score_batch(self, documents: Sequence[Tokens]) -> Floats:
+        """Nats by place of documents given longest first; one that has ended is computed no further."""
         lengths = np.array([len(document) + 1 for document in documents])
         time = -(-lengths.max() // _SCORE_LENGTH) * _SCORE_LENGTH
         text = np.full((len(documents), time + 1), END_OF_DOCUMENT, np.int32)
         for row, document in enumerate(documents):
             text[row, 1 : len(document) + 1] = document
         states: Any = self.zero_states(len(documents))
-        nats = np.zeros(len(documents))
+        nats = np.zeros((len(documents), time))
         for start in range(0, time, _SCORE_LENGTH):
             active = int(np.count_nonzero(lengths > start))
             window = text[:active, start : start + _SCORE_LENGTH + 1]
             losses, states = self._losses(window[:, :-1], window[:, 1:], states[:, :active])
-            counted = np.arange(start, start + _SCORE_LENGTH)[None, :] < lengths[:active, None]
-            nats[:active] += (losses.numpy().astype(np.float64) * counted).sum(axis=1)
+            nats[:active, start : start + _SCORE_LENGTH] = losses.numpy()
         return nats
 
-    def _losses(self, tokens: Any, following: Any, states: Any) -> Any:
+    @cached_property
+    def _losses(self) -> Any:
+        """Compiled: tokens and what follows each [batch, time] to nats [batch, time] and the states after."""
         import tensorflow as tf
 
-        if not hasattr(self, "_compiled_losses"):
-            ids = tf.TensorSpec([None, _SCORE_LENGTH], tf.int32)
-            carried = tf.TensorSpec([2 * self.preset.layers, None, self.preset.width], tf.float32)
+        ids = tf.TensorSpec([None, _SCORE_LENGTH], tf.int32)
+        carried = tf.TensorSpec([2 * self.preset.layers, None, self.preset.width], tf.float32)
 
-            @tf.function(input_signature=[ids, ids, carried])  # type: ignore[untyped-decorator, unused-ignore]
-            def losses(tokens: Any, following: Any, states: Any) -> Any:
-                logits, after = self.forward(tokens, states, None)
-                return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=following, logits=logits), after
+        @tf.function(input_signature=[ids, ids, carried])  # type: ignore[untyped-decorator, unused-ignore]
+        def losses(tokens: Any, following: Any, states: Any) -> Any:
+            logits, after = self.forward(tokens, states, None)
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=following, logits=logits), after
 
-            self._compiled_losses = losses
-        return self._compiled_losses(tf.constant(tokens), tf.constant(following), tf.constant(states))
+        return losses
 
-    def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
-        """Sample what follows `prompt`, up to END_OF_DOCUMENT. Shape [tokens]. Temperature 0: the likeliest."""
+    def reader(self, prompt: Tokens) -> _Reader:
+        """The model after the start of a document and `prompt`."""
+        reader = _Reader(self._following, self.zero_states(1))
+        reader.feed(np.concatenate([[END_OF_DOCUMENT], np.asarray(prompt, np.int64)]))
+        return reader
+
+    @cached_property
+    def _following(self) -> Any:
+        """Compiled: tokens [1, time] and states to the next token's logits [V] and the states after."""
         import tensorflow as tf
 
-        if not hasattr(self, "_compiled_next"):
+        @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
+            input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([None, 1, None], tf.float32)]
+        )
+        def following(tokens: Any, states: Any) -> Any:
+            logits, after = self.forward(tokens, states, None)
+            return logits[0, -1], after
 
-            @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
-                input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([None, 1, None], tf.float32)]
-            )
-            def following(tokens: Any, states: Any) -> Any:
-                logits, after = self.forward(tokens, states, None)
-                return logits[0, -1], after
-
-            self._compiled_next = following
-        draw = np.random.default_rng(seed)
-        words: list[int] = []
-        unread = np.concatenate([[END_OF_DOCUMENT], np.asarray(prompt, np.int64)])
-        states: Any = tf.constant(self.zero_states(1))
-        for _ in range(max_tokens):
-            logits, states = self._compiled_next(tf.constant(unread[None, :], tf.int32), states)
-            word = _sample(logits.numpy().astype(np.float64), temperature, draw)
-            if word == END_OF_DOCUMENT:
-                break
-            words.append(word)
-            unread = np.array([word])
-        return np.array(words, np.int64)
+        return following
 
     # ------------------------------------------------------------------ disk
 
@@ -209,9 +205,19 @@ class Lstm:
         return model
 
 
-def _sample(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:
-    if temperature <= 0:
-        return int(logits.argmax())
-    scaled = logits / temperature
-    weights = np.exp(scaled - scaled.max())
-    return int(draw.choice(len(weights), p=weights / weights.sum()))
+class _Reader:
+    def __init__(self, following: Any, states: NDArray[np.float32]) -> None:
+        self._following, self._states = following, states
+        self._logits: Any = None
+
+    def feed(self, tokens: Tokens) -> None:
+        self._logits, self._states = self._following(np.asarray(tokens, np.int32)[None, :], self._states)
+
+    def read(self, token: int) -> None:
+        self.feed(np.array([token]))
+
+    def distribution(self) -> Floats:
+        logits = self._logits.numpy().astype(np.float64)
+        weights = np.exp(logits - logits.max())
+        found: Floats = weights / weights.sum()
+        return found

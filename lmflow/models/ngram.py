@@ -21,10 +21,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.models.contract import END_OF_DOCUMENT, Tokens
+from lmflow.models.contract import END_OF_DOCUMENT, Floats, LanguageModel, Tokens
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 #: Discounts where a corpus is too small to estimate them (KenLM's --discount_fallback).
 _FALLBACK_DISCOUNTS: Final = (0.5, 1.0, 1.5)
@@ -40,7 +39,7 @@ class _Level:
     gamma: Floats  # [n-grams] g of this n-gram as a history of the next order; 1 where nothing follows it
 
 
-class KneserNey:
+class KneserNey(LanguageModel):
     """A Kneser-Ney model of order N over a vocabulary of V tokens.
 
     Example:
@@ -95,9 +94,9 @@ class KneserNey:
 
     # ----------------------------------------------------------------- query
 
-    def score(self, documents: Sequence[Tokens]) -> Floats:
-        """Negative log probability of each document, its end included, in nats. Shape [documents]."""
-        nats = np.zeros(len(documents))
+    def token_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """Negative log probability of every token, document after document, each with its end. Shape [tokens]."""
+        parts: list[Floats] = []
         start = 0
         while start < len(documents):
             stop, tokens = start, 0
@@ -105,12 +104,9 @@ class KneserNey:
                 tokens += len(documents[stop]) + 1
                 stop += 1
             stream, position = _stream(documents[start:stop])
-            owner = np.cumsum(position == 0) - 1
-            predicted = position > 0
-            logs = np.log(self._probabilities(stream, position)[predicted])
-            nats[start:stop] = -np.bincount(owner[predicted], logs, minlength=stop - start)
+            parts.append(-np.log(self._probabilities(stream, position)[position > 0]))
             start = stop
-        return nats
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     def distribution(self, history: Tokens) -> Floats:
         """Probability of every token after `history` (document start included by the caller). Shape [V]."""
@@ -128,22 +124,9 @@ class KneserNey:
             probability[level.keys[low:high] % self.vocabulary] += level.alpha[low:high]
         return probability
 
-    def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> Ints:
-        """Sample what follows `prompt`, up to END_OF_DOCUMENT. Shape [tokens]. Temperature 0: the likeliest."""
-        draw = np.random.default_rng(seed)
-        words = [END_OF_DOCUMENT, *np.asarray(prompt, np.int64).tolist()]
-        begun = len(words)
-        for _ in range(max_tokens):
-            probability = self.distribution(np.array(words[-(self.order - 1) :] if self.order > 1 else [], np.int64))
-            if temperature <= 0:
-                word = int(probability.argmax())
-            else:
-                weights = probability ** (1.0 / temperature)
-                word = int(draw.choice(self.vocabulary, p=weights / weights.sum()))
-            if word == END_OF_DOCUMENT:
-                break
-            words.append(word)
-        return np.array(words[begun:], np.int64)
+    def reader(self, prompt: Tokens) -> _Reader:
+        """The model after the start of a document and `prompt`."""
+        return _Reader(self, [END_OF_DOCUMENT, *np.asarray(prompt, np.int64).tolist()])
 
     def _probabilities(self, stream: Ints, position: Ints) -> Floats:
         """p(token | its history in its document) at every place of a stream. Shape [stream]."""
@@ -188,6 +171,18 @@ class KneserNey:
             vocabulary, order = arrays["shape"].tolist()
             levels = [_Level(arrays[f"keys{k}"], arrays[f"alpha{k}"], arrays[f"gamma{k}"]) for k in range(order)]
             return cls(vocabulary, levels, float(arrays["uniform_gamma"]))
+
+
+class _Reader:
+    def __init__(self, model: KneserNey, words: list[int]) -> None:
+        self._model, self._words = model, words
+
+    def distribution(self) -> Floats:
+        context = self._model.order - 1
+        return self._model.distribution(np.array(self._words[-context:] if context else [], np.int64))
+
+    def read(self, token: int) -> None:
+        self._words.append(token)
 
 
 def _stream(documents: Sequence[Tokens]) -> tuple[Ints, Ints]:

@@ -10,7 +10,7 @@ from airflow.sdk import Param
 from lmflow.crawl.sources import Source, Sources
 
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
-ARCHITECTURES = {"ngram": "n-gram (Kneser-Ney)", "lstm": "LSTM"}
+ARCHITECTURES = {"ngram": "n-gram (Kneser-Ney)", "lstm": "LSTM", "lstm+ngram": "LSTM and n-gram, mixed"}
 LSTM_PRESETS = ("lstm-nano", "lstm-zaremba-small", "lstm-zaremba-medium", "lstm-zaremba-large")
 DUMP_DATE = r"^(latest|[0-9]{8})$"
 

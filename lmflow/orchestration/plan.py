@@ -63,19 +63,17 @@ def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
     }
 
 
+#: Which parameters of the form decide a family, by the name that the job has for them.
+_NGRAM = {"order": "ngram_order"}
+_LSTM = {"preset": "lstm_preset"} | {
+    name: name for name in ("epochs", "batch_size", "learning_rate", "replicas", "seed")
+}
+_DECIDES = {"ngram": _NGRAM, "lstm": _LSTM, "lstm+ngram": _NGRAM | _LSTM}
+
+
 def _model(form: Mapping[str, Any], lang: str, architecture: str) -> JobOptions:
-    options: JobOptions = {"lang": lang, "architecture": architecture}
-    if architecture == "ngram":
-        return {**options, "order": form["ngram_order"]}
-    return {
-        **options,
-        "preset": form["lstm_preset"],
-        "epochs": form["epochs"],
-        "batch_size": form["batch_size"],
-        "learning_rate": form["learning_rate"],
-        "replicas": form["replicas"],
-        "seed": form["seed"],
-    }
+    decides = {option: form[name] for option, name in _DECIDES[architecture].items()}
+    return {"lang": lang, "architecture": architecture, **decides}
 
 
 def _promotions(form: Mapping[str, Any], languages: Sequence[str]) -> list[JobOptions]:

@@ -32,22 +32,22 @@ def show(settings: Settings, results: Results, seconds: Mapping[str, float], tot
 
 def _documents(results: Results, out: Console) -> None:
     for corpus in results.get("build_corpus", ()):
+        if corpus.get("status") == "nothing_new":
+            out.print(f"Documents: nothing new, {corpus.get('reason')}", markup=False)
+            continue
         table = _table("Documents", "source", "in", "kept", "dropped")
         for source, counts in corpus.get("decided_by_source", {}).items():
             table.add_row(source, *(_whole(counts.get(name, 0)) for name in ("in", "kept", "dropped")))
         totals = [corpus.get(f"documents_{name}", 0) for name in ("in", "kept", "dropped")]
         table.add_row("all", *map(_whole, totals), style="bold", end_section=True)
         out.print(table)
-        if corpus.get("status") == "nothing_new":
-            out.print(f"  nothing new: {corpus.get('reason')}", markup=False)
-            continue
         held = "holds" if totals[0] == totals[1] + totals[2] else "DOES NOT HOLD"
         out.print(f"  {totals[0]:,} in = {totals[1]:,} kept + {totals[2]:,} dropped: {held}", markup=False)
         rules = list(corpus.get("dropped_by_rule", {}).items())
         if rules:
             shown = ", ".join(f"{name} {number:,}" for name, number in rules[:_MOST_RULES])
             more = f" and {len(rules) - _MOST_RULES} more rules" if len(rules) > _MOST_RULES else ""
-            out.print(f"  dropped for: {shown}{more} (a document may break several)", markup=False)
+            out.print(f"  dropped for: {shown}{more} (a document may break several)", markup=False, soft_wrap=True)
 
 
 def _datasets(results: Results, out: Console) -> None:

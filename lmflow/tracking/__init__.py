@@ -202,12 +202,11 @@ class Run:
                 pip_requirements=list(requirements),
                 input_example=input_example,
                 signature=signature,
-                registered_model_name=name,
             )
-        version = int(info.registered_model_version)
+        # With its tags from the first moment: a version without them would look like another training to `find`.
+        registered = mlflow.register_model(info.model_uri, name, tags={key: str(value) for key, value in tags.items()})
+        version = int(registered.version)
         self._client.update_model_version(name, str(version), description)
-        for key, value in tags.items():
-            self._client.set_model_version_tag(name, str(version), key, str(value))
         return ModelVersion(name, version, str(info.model_id))
 
 

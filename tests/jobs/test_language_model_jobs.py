@@ -47,7 +47,7 @@ def unique_lang(monkeypatch: pytest.MonkeyPatch) -> None:
         tracking.client().delete_model_version("lm-en", str(version.version))
 
 
-def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
+def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
     mlflow_server: str, unique_lang: None, tmp_path: Path
 ) -> None:
     make_corpus()
@@ -68,7 +68,16 @@ def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
     again = train_language_model.run(lstm, PROGRESS)
     assert (again["status"], again["version"]) == ("nothing_new", second["version"])
 
-    for trained in (first, second):
+    mixed = lstm.model_copy(update={"architecture": "lstm+ngram", "order": 4})
+    third = train_language_model.run(mixed, PROGRESS)
+    assert third["version"] == second["version"] + 1  # both parts were there
+    assert 0 < third["metrics"]["neural_weight"] < 1
+    alone = min(first["metrics"]["valid_bits_per_byte"], second["metrics"]["valid_bits_per_byte"])
+    assert third["metrics"]["valid_bits_per_byte"] <= alone + 1e-5
+    parts = tracking.client().get_model_version("lm-en", str(third["version"])).tags["mixed_from"]
+    assert parts == f"{second['model_uri']}, {first['model_uri']}"
+
+    for trained in (first, second, third):
         options = evaluate_model.EvaluateModel(model=trained["model_uri"])
         scored = evaluate_model.run(options, PROGRESS)
         low, high = scored["bits_per_byte"]["low"], scored["bits_per_byte"]["high"]
@@ -82,7 +91,7 @@ def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
 
     script = (
         "import mlflow, pandas as pd\n"
-        f"for uri in ('{first['model_uri']}', '{second['model_uri']}'):\n"
+        f"for uri in {[each['model_uri'] for each in (first, second, third)]}:\n"
         "    model = mlflow.pyfunc.load_model(uri)\n"
         "    print(repr(model.predict(pd.DataFrame({'prompt': ['The cat']}), params={'max_tokens': 12})))\n"
         "import lmflow; print(lmflow.__file__)\n"
@@ -98,7 +107,7 @@ def test_a_corpus_becomes_two_scored_models_and_a_second_pass_trains_nothing(
     )
     assert fresh.returncode == 0, fresh.stderr[-2000:]
     lines = fresh.stdout.strip().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert str(Path(__file__).resolve().parents[2] / "lmflow") not in lines[-1]
 
 

@@ -82,7 +82,7 @@ def wiki2dataset() -> Convert:
         )
     converter = WikiConverter(file.name)
     os.unlink(file.name)
-    return lambda lang, title, markup: converter.wiki2md(markup)[0]
+    return lambda lang, title, markup: converter.wiki2md(markup)[0] or ""
 
 
 EXTRACTORS: dict[str, Callable[[], Convert]] = {

@@ -100,7 +100,7 @@ def _conf(text: str) -> dict[str, Any]:
 
 
 def _say(line: str) -> None:
-    _out.print(line, markup=False)
+    _out.print(line, markup=False, soft_wrap=True)
 
 
 def _show_places() -> None:

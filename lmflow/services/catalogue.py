@@ -33,9 +33,14 @@ class Service:
     url: str = ""
 
     def digest(self, settings: Settings) -> str:
-        """Changes when the service would be started differently."""
+        """Changes when the service would be started differently, or run other code: after an update, for example."""
         what = [self.argv, dict(self.environment), settings.model_dump_json()]
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        found = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
+        ours = any(word.startswith("lmflow.") for word in self.argv)
+        code = sorted((settings.project / "lmflow").rglob("*.py")) if ours else []
+        for path in (settings.project / "requirements.txt", *code):
+            found.update(path.read_bytes())
+        return found.hexdigest()
 
     def log(self, settings: Settings) -> Path:
         """Where it writes what it has to say."""

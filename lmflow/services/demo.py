@@ -35,7 +35,7 @@ def demo(settings: Settings, conf: Mapping[str, Any], out: Console) -> int:
     begin = time.monotonic()
     started: list[str] = []
     try:
-        started = local.up(settings, lambda line: out.print(line, markup=False))
+        started = local.up(settings, lambda line: out.print(line, markup=False, soft_wrap=True))
         ready = time.monotonic() - begin
         with local.airflow(settings) as api:
             run_id, view = _retrain(api, conf, out)

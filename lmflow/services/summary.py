@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -25,7 +26,7 @@ def show(settings: Settings, results: Results, seconds: Mapping[str, float], tot
     _embeddings(results, out)
     _language_models(results, out)
     _untrained(results, out)
-    _texts(settings, out)
+    _texts(settings, results, out)
     _timings(seconds, total_s, out)
     _places(settings, out)
 
@@ -104,11 +105,16 @@ def _untrained(results: Results, out: Console) -> None:
             out.print(f"  not trained: {result['model']}, {result.get('reason')}", markup=False, soft_wrap=True)
 
 
-def _texts(settings: Settings, out: Console) -> None:
+def _texts(settings: Settings, results: Results, out: Console) -> None:
     """What the champions write, asked of the model page: so it is shown that they are in use."""
     url = f"http://{settings.host}:{settings.serving_port}"
+    champions = {
+        decision["model"]: decision["champion"]
+        for decision in results.get("promote_model", ())
+        if decision["model"].startswith("lm-") and decision.get("champion")
+    }
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as page:
-        for lang in _served_languages(page):
+        for lang in _served_languages(page, champions):
             question = {"lang": lang, "prompt": _PROMPTS.get(lang, ""), "max_tokens": 60, "seed": 1}
             reply = page.post("/generate", json=question)
             if reply.is_success:
@@ -120,18 +126,17 @@ def _texts(settings: Settings, out: Console) -> None:
                 out.print(f"\n{lang}: {reply.text}", markup=False)
 
 
-def _served_languages(page: httpx.Client, within_s: float = 30.0) -> list[str]:
-    """The languages whose champion the model page has loaded; it looks for new ones every few seconds."""
+def _served_languages(page: httpx.Client, champions: Mapping[str, int], within_s: float = 30.0) -> list[str]:
+    """The languages the model page serves, once it has these champions; it looks for new ones every few seconds."""
     deadline = time.monotonic() + within_s
     while True:
-        try:
-            state = page.get("/models").json()
-            loaded = {each["lang"] for each in state["models"] if each["kind"] == "lm"}
-            if (loaded and loaded >= set(state["languages"])) or time.monotonic() > deadline:
-                return sorted(loaded)
-        except (httpx.HTTPError, ValueError, KeyError):
-            if time.monotonic() > deadline:
-                return []
+        with suppress(httpx.HTTPError, ValueError, KeyError):
+            models = page.get("/models").json()["models"]
+            served = {each["name"]: each["version"] for each in models if each["kind"] == "lm"}
+            if champions.items() <= served.items() or time.monotonic() > deadline:
+                return sorted(name.removeprefix("lm-") for name in served)
+        if time.monotonic() > deadline:
+            return []
         time.sleep(0.5)
 
 

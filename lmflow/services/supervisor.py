@@ -50,7 +50,7 @@ def running(settings: Settings) -> dict[str, Running]:
 def up(settings: Settings, say: Say) -> list[str]:
     """Start what does not run yet and wait until everything is well; the names of what was started.
 
-    A service whose settings changed since it was started is started again.
+    A service whose settings or code changed since it was started is started again.
 
     Raises:
         ServiceError: a port is taken, or a service does not come up; what this call started is stopped again.
@@ -63,7 +63,7 @@ def up(settings: Settings, say: Say) -> list[str]:
             if service.name in alive and alive[service.name].digest != service.digest(settings)
         ]
         if stale:
-            say("settings changed: starting again " + ", ".join(entry.name for entry in stale))
+            say("settings or code changed: starting again " + ", ".join(entry.name for entry in stale))
             process.stop(entry.identity for entry in stale)
         wanted = [service for service in services if service.name not in alive]
         for service in wanted:

@@ -120,3 +120,21 @@ def test_a_service_whose_settings_changed_is_started_again(settings: Settings, s
     new = supervisor.running(settings)
     assert not old["one"].identity.is_alive()
     assert new["two"] == old["two"]
+
+
+def test_a_service_that_runs_our_code_is_started_again_after_an_update(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmflow.settings.PROJECT", tmp_path)
+    (tmp_path / "lmflow").mkdir()
+    (tmp_path / "requirements.txt").write_text("mlflow==1")
+    module = tmp_path / "lmflow" / "page.py"
+    module.write_text("old = True")
+    ours = Service("page", (sys.executable, "-m", "lmflow.page"), lambda _: True)
+    theirs = Service("mlflow", (sys.executable, "-m", "mlflow"), lambda _: True)
+    before = [service.digest(settings) for service in (ours, theirs)]
+    module.write_text("old = False")
+    after = [service.digest(settings) for service in (ours, theirs)]
+    assert (before[0] != after[0], before[1] == after[1]) == (True, True)
+    (tmp_path / "requirements.txt").write_text("mlflow==2")
+    assert theirs.digest(settings) != after[1]

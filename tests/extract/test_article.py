@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lmflow.extract.article import decode, extract
+from lmflow.extract.article import extract
+from lmflow.extract.charset import decode
 
 URL = "https://news.example/2026/01/02/story.html?utm_source=feed#top"
 CHINESE = [

@@ -20,7 +20,7 @@ import typing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -30,8 +30,9 @@ from pydantic import Field
 from jobs import ingest
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
-from lmflow.crawl.feeds import FeedError, Item, parse
+from lmflow.crawl.feeds import Item
 from lmflow.crawl.http import Fetch, Fetcher, Policy
+from lmflow.crawl.listings import Listing, read_listing
 from lmflow.crawl.pages import Target, Visit, visit_hosts
 from lmflow.crawl.sources import NewsSource, choose, load
 from lmflow.crawl.urls import authority
@@ -64,7 +65,7 @@ class IngestNews(Options):
     source: tuple[str, ...] = Field(
         (), description="Sites by their name in sources.yaml; default: the enabled ones.", examples=["nasa"]
     )
-    feed: str | None = Field(None, description="One feed (RSS, Atom, JSON Feed) in place of --source; needs --lang.")
+    feed: str | None = Field(None, description="One feed or (news) sitemap in place of --source; needs --lang.")
     lang: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="Language of --feed, e.g. en, zh.")
     max_items: int = Field(0, ge=0, description="At most so many pages of each feed, for a trial; 0 for all.")
 
@@ -75,7 +76,7 @@ class _Plan:
 
     feeds: dict[str, Fetch] = field(default_factory=dict)  # by source; the state is recorded at the end
     unreachable: dict[str, str] = field(default_factory=dict)
-    partial: set[str] = field(default_factory=set)  # feeds cut short by --max-items
+    partial: set[str] = field(default_factory=set)  # not read to the end: --max-items, a broken part
     targets: dict[str, Target] = field(default_factory=dict)  # by URL
     tally: ingest.Tally = field(default_factory=ingest.Tally)
 
@@ -162,49 +163,42 @@ def _discover(sources: Sequence[NewsSource], lake: Lake, most: int, progress: Pr
     feeds, pages = ingest.fetch_states(lake, "feed"), ingest.fetch_states(lake, "page")
     ingest.ask_for_contact([source.feed for source in sources], progress)
     with ThreadPoolExecutor(_FEEDS_AT_ONCE) as pool:
-        for source, fetch in zip(
+        for source, listing in zip(
             sources, pool.map(lambda s: _read_feed(s, feeds.get(s.feed), most), sources), strict=True
         ):
-            items = _items(source, fetch, plan)
+            items = _items(source, listing, plan)
             if most and len(items) > most:
                 items = items[:most]
                 plan.partial.add(source.name)
             _choose(source, items, pages, plan, now)
             progress.say(
                 f"{source.name}: "
-                + (plan.unreachable.get(source.name) or ("unchanged" if fetch.not_modified else f"{len(items)} items"))
+                + (
+                    plan.unreachable.get(source.name)
+                    or ("unchanged" if listing.fetch.not_modified else f"{len(items)} items")
+                )
             )
     if len(plan.unreachable) == len(sources):
         raise InputError("; ".join(f"{name}: {why}" for name, why in plan.unreachable.items()))
     return plan
 
 
-def _read_feed(source: NewsSource, state: Mapping[str, Any] | None, most: int) -> Fetch:
+def _read_feed(source: NewsSource, state: Mapping[str, Any] | None, most: int) -> Listing:
     known = state if state and not state["error"] and not most else {}
     etag, last_modified = known.get("etag") or "", known.get("last_modified") or ""
     with Fetcher(Policy.from_settings(source.rate, source.concurrency)) as fetcher:
-        fetch = fetcher.get(source.feed, etag, last_modified)
-    if fetch.not_modified:  # which may leave out the validators that still hold
-        return replace(fetch, headers={"etag": etag, "last-modified": last_modified, **fetch.headers})
-    return fetch
+        return read_listing(fetcher, source.feed, etag, last_modified)
 
 
-def _items(source: NewsSource, fetch: Fetch, plan: _Plan) -> list[Item]:
+def _items(source: NewsSource, listing: Listing, plan: _Plan) -> list[Item]:
     """Items of a feed that was read; none, with the reason in the plan, of one that was not."""
-    plan.feeds[source.name] = fetch
+    plan.feeds[source.name] = listing.fetch
     plan.tally.see(source.name, 0)
-    detail = f": {fetch.detail}" if fetch.detail else ""
-    why = f"{source.feed} cannot be read ({fetch.error}{detail}); check the address" if fetch.error else ""
-    items: list[Item] = []
-    if not fetch.error and not fetch.not_modified:
-        try:
-            items = parse(fetch.body, fetch.final_url, fetch.headers)
-            why = "" if items else f"{source.feed} lists no items; check that it is the feed you mean"
-        except FeedError as error:
-            why = f"{source.feed} is not an RSS, Atom or JSON feed ({error}); check the address"
-    if why:
-        plan.unreachable[source.name] = why
-    return items
+    if listing.problem:
+        plan.unreachable[source.name] = listing.problem
+    elif not listing.complete:
+        plan.partial.add(source.name)
+    return listing.items
 
 
 def _choose(

@@ -4,7 +4,7 @@
 
 Both get the same bytes. `trafilatura` is `trafilatura.extract(html, url=url, include_comments=False)`: no title, author
 or date; `trafilatura + metadata` also asks for these, as lmflow does. Timings are CPU seconds of this process, the
-three taken in turn page by page; the median of the repeats counts. F1 is over tokens as bags (a CJK character is a token),
+three taken in turn page by page; the median of the repeats counts. F1 is over tokens as bags (a CJK character is one),
 mean over pages, with a 95 % bootstrap interval of the paired difference.
 """
 

@@ -31,9 +31,9 @@ class Source(BaseModel):
 
 
 class NewsSource(Source):
-    """A site with an RSS, Atom or JSON feed."""
+    """A site with a feed (RSS, Atom, JSON Feed) or a sitemap."""
 
-    feed: str = Field(description="URL of the feed.")
+    feed: str = Field(description="URL of the feed, news sitemap or sitemap index.")
     revisit_hours: float = Field(24.0, ge=0, description="A page that is still listed is asked again after this long.")
 
     @field_validator("feed")

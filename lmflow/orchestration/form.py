@@ -108,7 +108,7 @@ def _models() -> dict[str, Param]:
 
 
 def _number(kind: str, default: float, low: float, high: float, section: str, description: str) -> Param:
-    text = f"{description} From {low:g} to {high:g}."
+    text = f"{description} From {low:,} to {high:,}."
     return Param(default, type=kind, minimum=low, maximum=high, section=section, description=text)
 
 

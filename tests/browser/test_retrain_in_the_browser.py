@@ -133,12 +133,15 @@ def test_a_person_triggers_a_retraining_and_meets_its_champions(installation: Se
         expect(page.get_by_text(re.compile(rf"lm-{lang}: (ngram|lstm)")).first).to_be_visible()
         picture(page, f"mlflow-champion-{lang}")
 
-    # And the champion writes, in both languages.
+    # And the champions answer, in both languages of the page.
     page.goto(f"http://{installation.host}:{installation.serving_port}")
-    for name in ("English", "中文"):
+    for lang, name in (("en", "English"), ("zh", "中文")):
+        page.locator(f"header [data-ui={lang}]").click()
         page.locator("#languages").get_by_role("button", name=name, exact=True).click()
         page.locator("#generate button").click()
         expect(page.locator("#text")).to_be_visible()
-        expect(page.locator("#text-facts")).to_contain_text("lm-" + ("en" if name == "English" else "zh"))
-        picture(page, f"model-page-{'en' if name == 'English' else 'zh'}")
+        expect(page.locator("#text-facts")).to_contain_text(f"lm-{lang}")
+        page.locator("#similar button").click()
+        expect(page.locator("#neighbours li").first).to_be_visible()
+        picture(page, f"model-page-{lang}")
     page.close()

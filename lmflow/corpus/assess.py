@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.language import detect
 from lmflow.corpus.pii import redact
 from lmflow.corpus.policy import Policies, decide
-from lmflow.corpus.signals import measure
+from lmflow.corpus.signals import SIGNALS, measure_all
 from lmflow.lake.schemas import FAILURE
 from lmflow.text.normalise import normalise
 
@@ -62,41 +64,51 @@ _EXCERPT_CHARS: Final = 280
 
 def assess(documents: pa.RecordBatch, policies: Policies) -> pa.RecordBatch:
     """Assess a batch of documents (columns READ) in the schema ASSESSED, row for row."""
-    rows = [
-        _assess_one(title or "", text or "", source or "", policies)
-        for title, text, source in zip(
-            *(documents.column(name).to_pylist() for name in ("title", "text", "source")), strict=True
-        )
-    ]
-    passed = [at for at, row in enumerate(rows) if not row["failures"]]
-    columns: dict[str, Any] = {name: documents.column(name).cast(ASSESSED.field(name).type) for name in PASSED}
-    for name in rows[0] if rows else ():
-        columns[name] = pa.array([row[name] for row in rows], ASSESSED.field(name).type)
-    columns |= _fingerprint_columns(len(rows), passed, fingerprint([rows[at]["text"] for at in passed]))
-    return pa.RecordBatch.from_arrays(
-        [columns.get(field.name, pa.nulls(0, field.type)) for field in ASSESSED], schema=ASSESSED
+    titles, texts, sources = (
+        [value or "" for value in documents.column(name).to_pylist()] for name in ("title", "text", "source")
     )
-
-
-def _assess_one(title: str, text: str, source: str, policies: Policies) -> dict[str, Any]:
-    clean = normalise(text)
-    detected = detect(clean.text)
-    signals = measure(clean.text, policies.traits(detected.lang), detected.score)
-    failures = decide(detected, signals, source, policies)
-    redacted, heading = redact(clean.text, source), redact(normalise(title).text, source)
-    return {
-        "title": heading.text,
-        "text": redacted.text[:_EXCERPT_CHARS] if failures else redacted.text,
-        "n_chars": len(redacted.text),
-        "n_words": int(signals["n_words"]),
-        "lang": detected.lang,
-        "lang_score": detected.score,
-        "signals": list(signals.items()),
-        "changes": list(clean.changes.items()),
-        "policy_digest": policies.of(detected.lang).digest,
-        "failures": [failure._asdict() for failure in failures],
-        "pii": list((Counter(redacted.counts) + Counter(heading.counts)).items()),
+    clean = [normalise(text) for text in texts]
+    detected = [detect(its.text) for its in clean]
+    signals = measure_all(
+        [its.text for its in clean], [policies.traits(its.lang) for its in detected], [its.score for its in detected]
+    )
+    failures = [
+        decide(its, dict(zip(SIGNALS, values, strict=True)), source, policies)
+        for its, values, source in zip(detected, signals.tolist(), sources, strict=True)
+    ]
+    redacted = [redact(its.text, source) for its, source in zip(clean, sources, strict=True)]
+    headings = [redact(normalise(title).text, source) for title, source in zip(titles, sources, strict=True)]
+    passed = [at for at, broken in enumerate(failures) if not broken]
+    given = {
+        "title": [heading.text for heading in headings],
+        "text": [
+            its.text[:_EXCERPT_CHARS] if broken else its.text for its, broken in zip(redacted, failures, strict=True)
+        ],
+        "n_chars": [len(its.text) for its in redacted],
+        "n_words": signals[:, list(SIGNALS).index("n_words")].astype(np.int64),
+        "lang": [its.lang for its in detected],
+        "lang_score": [its.score for its in detected],
+        "changes": [list(its.changes.items()) for its in clean],
+        "policy_digest": [policies.of(its.lang).digest for its in detected],
+        "failures": [[failure._asdict() for failure in broken] for broken in failures],
+        "pii": [
+            list((Counter(text.counts) + Counter(heading.counts)).items()) if text.counts or heading.counts else []
+            for text, heading in zip(redacted, headings, strict=True)
+        ],
     }
+    columns: dict[str, Any] = {name: documents.column(name).cast(ASSESSED.field(name).type) for name in PASSED}
+    columns |= {name: pa.array(values, ASSESSED.field(name).type) for name, values in given.items()}
+    columns["signals"] = _signal_maps(signals)
+    columns |= _fingerprint_columns(len(texts), passed, fingerprint([redacted[at].text for at in passed]))
+    return pa.RecordBatch.from_arrays([columns[name] for name in ASSESSED.names], schema=ASSESSED)
+
+
+def _signal_maps(signals: NDArray[np.float64]) -> pa.Array:
+    """Rows of signals as maps from name to value."""
+    rows, width = signals.shape
+    names = pa.DictionaryArray.from_arrays(np.tile(np.arange(width, dtype=np.int32), rows), list(SIGNALS))
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
+    return pa.MapArray.from_arrays(offsets, names.cast(pa.string()), pa.array(signals.ravel()))
 
 
 def _fingerprint_columns(size: int, passed: Sequence[int], prints: Fingerprints) -> dict[str, pa.Array]:

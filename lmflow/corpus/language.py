@@ -23,11 +23,11 @@ UNDETERMINED: Final = "und"
 
 #: A text up to so many characters is looked at as a whole, a longer one through windows spread over it: the start alone
 #: may be a heading, a quotation or boilerplate.
-_WHOLE: Final = 600
-_WINDOW: Final = 200
-_MOST_WINDOWS: Final = 10
+_WHOLE: Final = 400
+_WINDOW: Final = 100
+_MOST_WINDOWS: Final = 6
 #: Addresses, numbers and marks of quotation are in no language; with them, English posts score as low as 0.2.
-_NO_WORD: Final = re.compile(r"\S*[@\d/<>=|_]\S*")
+_NO_WORD: Final = re.compile(r"[@\d/<>=|_]")
 _EAST_ASIAN: Final = re.compile(f"[{HAN}{KANA}\uac00-\ud7a3]")
 _KANA: Final = re.compile(f"[{KANA}]")
 _HANGUL: Final = re.compile("[\uac00-\ud7a3]")
@@ -78,7 +78,9 @@ def _windows(text: str) -> list[str]:
 def _by_model(windows: Sequence[str]) -> Detected:
     # A window begins and ends in the middle of a word; scripts without spaces are left as they are.
     inner = [window.partition(" ")[2].rpartition(" ")[0] or window for window in windows] if windows[1:] else windows
-    sample = _NO_WORD.sub("", " ".join(inner))
+    sample = " ".join(inner)
+    if _NO_WORD.search(sample):
+        sample = " ".join(word for word in sample.split() if not _NO_WORD.search(word))
     if not any(map(str.isalpha, sample)):
         return Detected(UNDETERMINED, 0.0)
     if sample.isupper():

@@ -11,9 +11,10 @@ import ipaddress
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Final
 
 
@@ -35,12 +36,10 @@ def redact(text: str, source: str = "") -> Redacted:
     counts: Counter[str] = Counter()
     if "@" in text or "＠" in text:
         if source == "social":  # before addresses: @name@host is a handle
-            text = _replace("user", _HANDLE, None, text, counts)
-        text = _replace("email", _EMAIL, None, text, counts)
-    if _MANY_DIGITS.search(text):
-        for kind, pattern, check in _NUMBERS:
-            text = _replace(kind, pattern, check, text, counts)
-    return Redacted(text, dict(counts))
+            text = _replace(_HANDLES, _AT, _AROUND_AT, text, counts)
+        text = _replace(_EMAILS, _AT, _AROUND_AT, text, counts)
+    text = _replace(_NUMBERS, _MANY_DIGITS, _AROUND_DIGITS, text, counts)
+    return Redacted(_replace(_ADDRESSES, _DOTTED, _AROUND_DIGITS, text, counts), dict(counts))
 
 
 #: What a kind looks like in the text afterwards.
@@ -49,7 +48,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
 }
 
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9](?:[\w.+%-]{0,62}[\w+-])?[@＠](?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+    r"(?<![\w.+-])(?=[\w.+%-]{1,64}+[@＠])[A-Za-z0-9](?:[\w.+%-]{0,62}[\w+-])?[@＠](?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
     r"[A-Za-z]{2,24}(?![A-Za-z0-9-])",
     re.ASCII,
 )
@@ -59,7 +58,13 @@ _HANDLE: Final = re.compile(
 )
 
 _D: Final = "[0-9０-９]"
-_MANY_DIGITS: Final = re.compile(rf"{_D}(?:[^0-9０-９\n]{{0,3}}{_D}){{3}}")
+#: Seven digits with little between them, which every number below has but an IP address.
+_MANY_DIGITS: Final = re.compile(rf"{_D}(?:[^0-9０-９\n]{{0,3}}+{_D}){{6,}}+")
+_DOTTED: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]")
+_AT: Final = re.compile("[@＠]+")
+#: Characters around a sign of private data in which the whole of it lies, with what stands before and behind.
+_AROUND_AT: Final = 320
+_AROUND_DIGITS: Final = 64
 #: A number stands alone: no digit or Latin letter touches it, and it is no part of a decimal, date, path or formula.
 _ALONE: Final = r"(?<![A-Za-z0-9０-９_])(?<![0-9０-９][./=-])"
 _ENDS: Final = r"(?![A-Za-z0-9０-９_])(?![./=-][0-9０-９])"
@@ -158,21 +163,46 @@ def _is_public_ip(match: re.Match[str]) -> bool:
 
 
 _Check = Callable[[re.Match[str]], bool]
+_Kind = tuple[str, re.Pattern[str], _Check | None]
 #: In this order: the longer and better checked kinds first.
-_NUMBERS: Final[tuple[tuple[str, re.Pattern[str], _Check], ...]] = (
+_NUMBERS: Final[tuple[_Kind, ...]] = (
     ("iban", _IBAN, _is_iban),
     ("id_number", _ID_NUMBER, _is_id_number),
     ("bank_card", _BANK_CARD, _is_bank_card),
     ("phone", _PHONE, _is_phone),
-    ("ip", _IP, _is_public_ip),
 )
+_ADDRESSES: Final[tuple[_Kind, ...]] = (("ip", _IP, _is_public_ip),)
+_HANDLES: Final[tuple[_Kind, ...]] = (("user", _HANDLE, None),)
+_EMAILS: Final[tuple[_Kind, ...]] = (("email", _EMAIL, None),)
 
 
-def _replace(kind: str, pattern: re.Pattern[str], check: _Check | None, text: str, counts: Counter[str]) -> str:
-    def placeholder(match: re.Match[str]) -> str:
-        if check is not None and not check(match):
-            return match.group()
-        counts[kind] += 1
-        return PLACEHOLDERS[kind]
+def _replace(kinds: Sequence[_Kind], sign: re.Pattern[str], around: int, text: str, counts: Counter[str]) -> str:
+    """Replace these kinds of private data, looking only around what `sign` matches: most of a text has no such sign."""
+    parts, done = [], 0
+    for start, end in _regions(sign, around, text):
+        region = text[start:end]
+        for kind, pattern, check in kinds:
+            region = pattern.sub(partial(_placeholder, kind, check, counts), region)
+        parts += [text[done:start], region]
+        done = end
+    return "".join([*parts, text[done:]]) if parts else text
 
-    return pattern.sub(placeholder, text)
+
+def _regions(sign: re.Pattern[str], around: int, text: str) -> Iterator[tuple[int, int]]:
+    """The parts of a text around a sign, those that touch joined."""
+    start, end = 0, -1
+    for match in sign.finditer(text):
+        if match.start() - around > end:
+            if end >= 0:
+                yield start, end
+            start = max(0, match.start() - around)
+        end = min(match.end() + around, len(text))
+    if end >= 0:
+        yield start, end
+
+
+def _placeholder(kind: str, check: _Check | None, counts: Counter[str], match: re.Match[str]) -> str:
+    if check is not None and not check(match):
+        return match.group()
+    counts[kind] += 1
+    return PLACEHOLDERS[kind]

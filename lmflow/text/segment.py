@@ -14,11 +14,16 @@ from lmflow.text.scripts import HAS_UNSPACED, UNSPACED
 
 #: Written in Han characters and segmented with jieba's dictionary (yue: Cantonese, wuu: Shanghainese).
 CHINESE: Final = frozenset({"zh", "yue", "wuu"})
+#: Languages that put no spaces between words.
+UNSPACED_LANGUAGES: Final = CHINESE | {"ja", "th", "lo", "my", "km", "bo"}
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _WORD_OR_CHARACTER: Final = re.compile(rf"(?=[^\W_])[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+(?:['’][^\W_]+)*")
 _HAS_WORD: Final = re.compile(r"[^\W_]")
-
+#: Apostrophes that stand between no two letters, and a translation of all ASCII that belongs to no word into spaces:
+#: cutting there and splitting gives the same words as `_WORD` in half the time.
+_LOOSE_APOSTROPHE: Final = re.compile(r"(?<![^\W_])'|'(?![^\W_])")
+_ASCII_TO_WORDS: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "'")}
 
 #: Full-width letters, digits and full stop, which jieba would cut one by one.
 _FULL_WIDTH: Final = re.compile("[．０-９Ａ-Ｚａ-ｚ]")
@@ -39,6 +44,10 @@ def words(text: str, lang: str) -> list[str]:
         if _FULL_WIDTH.search(text):
             text = text.translate(_HALF_WIDTH)
         return [token for token in _cut(text) if token.isalnum() or _HAS_WORD.search(token)]
+    if text.isascii():
+        if "'" in text:
+            text = _LOOSE_APOSTROPHE.sub(" ", text)
+        return text.translate(_ASCII_TO_WORDS).split()
     if HAS_UNSPACED.search(text):
         return _WORD_OR_CHARACTER.findall(text)
     return _WORD.findall(text)

@@ -18,6 +18,8 @@ from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import Policies
 from lmflow.lake import Lake, transaction_key
 from lmflow.lake.storage import filesystem
+from lmflow.samples import corpus
+from lmflow.text.normalise import normalise
 
 NOUNS = [
     "river",
@@ -153,3 +155,19 @@ def contents(lake: Lake, without: Sequence[str] = ()) -> dict[str, list[Any]]:
         )
         for name in ("verdicts", "fingerprints", "corpus")
     }
+
+
+def comparable() -> dict[str, tuple[str, str]]:
+    """Texts that cleaning is compared with a peer on, by name: (language, normalised text)."""
+    found = {}
+    for at, article in enumerate(corpus.lee_articles()[:20]):
+        found[f"lee {at}"] = ("en", "\n".join(article.paragraphs))
+    for at, post in enumerate(corpus.newsgroup_posts()[:20]):
+        found[f"newsgroup {at}"] = ("en", post.text)
+    for at, article in enumerate(corpus.peoples_daily()[:20]):
+        found[f"daily {at}"] = ("zh", "\n\n".join(article.paragraphs))
+    draw = random.Random(5)
+    for at in range(20):
+        lines = [english(seed, 1) for seed in draw.choices(range(6), k=12)]
+        found[f"repetitive {at}"] = ("en", draw.choice(["\n", "\n\n", " "]).join(lines))
+    return {name: (lang, normalise(text).text) for name, (lang, text) in found.items()}

@@ -135,8 +135,10 @@ def known_documents(lake: Lake, source: str) -> Known:
     """Content digests of the newest version of every document of a source (`news`, `social`), and the tombstones."""
     rows = lake.table("documents").read(["doc_id", "revision", "content_sha256"], pc.field("source") == source)
     newest = rows.sort_by("revision")
-    digests = dict(zip(newest["doc_id"].to_pylist(), newest["content_sha256"].to_pylist(), strict=True))
-    return Known(digests, forgotten(lake))
+    names = newest["doc_id"].to_pylist()
+    digests = dict(zip(names, newest["content_sha256"].to_pylist(), strict=True))
+    revisions = dict(zip(names, newest["revision"].to_pylist(), strict=True))
+    return Known(digests, forgotten(lake), revisions)
 
 
 def forgotten(lake: Lake) -> frozenset[str]:

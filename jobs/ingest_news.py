@@ -3,6 +3,7 @@
     python -m jobs.ingest_news                                    the sites enabled in sources.yaml
     python -m jobs.ingest_news --source nasa global-voices-zh     these sites
     python -m jobs.ingest_news --feed https://example.org/feed.xml --lang en
+    python -m jobs.ingest_news --warc s3://commoncrawl/crawl-data/CC-NEWS/… --languages en zh
 
 Polite: robots.txt is heeded, a host has one queue with its own rate however many executors there are, what is known is
 asked for conditionally. Pages are kept as WARC files in the lake. A page enters again only when its text has changed;
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import json
 import time
-import typing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ from typing import Any, Final
 import pyarrow as pa
 from pydantic import Field
 
-from jobs import ingest
+from jobs import archives, articles, ingest
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.feeds import Item
@@ -37,8 +37,7 @@ from lmflow.crawl.pages import Target, Visit, visit_hosts
 from lmflow.crawl.sources import NewsSource, choose, load
 from lmflow.crawl.urls import authority
 from lmflow.errors import InputError
-from lmflow.extract.documents import OUTCOMES, UNCHANGED, Known, record_batches
-from lmflow.extract.news import documents
+from lmflow.extract.documents import UNCHANGED
 from lmflow.lake import Lake, Objects, transaction_key
 from lmflow.settings import settings
 
@@ -49,14 +48,6 @@ _PASSING: Final = frozenset(
 )
 _RETRY: Final = timedelta(hours=1)
 _RECHECK: Final = timedelta(days=7)
-_VISITS: Final = pa.schema(
-    [
-        *((name, pa.string()) for name in ("url", "source", "error", "detail", "etag", "last_modified")),
-        *((name, pa.string()) for name in ("final_url", "charset", "raw_key")),
-        *((name, pa.int64()) for name in ("status", "attempts", "offset", "length")),
-        *((name, pa.timestamp("us", tz="UTC")) for name in ("fetched_at", "retry_at")),
-    ]
-)
 
 
 class IngestNews(Options):
@@ -67,6 +58,14 @@ class IngestNews(Options):
     )
     feed: str | None = Field(None, description="One feed or (news) sitemap in place of --source; needs --lang.")
     lang: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="Language of --feed, e.g. en, zh.")
+    warc: tuple[str, ...] = Field(
+        (),
+        description="WARC files in place of --source: paths, https:// or s3:// (CC-NEWS). Each is read once.",
+        examples=["s3://commoncrawl/crawl-data/CC-NEWS/2026/10/CC-NEWS-20261001000000-00001.warc.gz"],
+    )
+    languages: tuple[str, ...] = Field(
+        (), description="With --warc: leave out pages that say they are in another language, e.g. en zh."
+    )
     max_items: int = Field(0, ge=0, description="At most so many pages of each feed, for a trial; 0 for all.")
 
 
@@ -83,6 +82,12 @@ class _Plan:
 
 def run(options: IngestNews, progress: Progress) -> Result:
     """Crawl the chosen sites once."""
+    if options.languages and not options.warc:
+        raise InputError("--languages goes with --warc; sites of sources.yaml have their own language")
+    if options.warc:
+        if options.source or options.feed or options.lang or options.max_items:
+            raise InputError("--warc stands alone, or with --languages")
+        return archives.run(options.warc, options.languages, options.model_dump(mode="json"), progress)
     started = time.monotonic()
     sources = {source.name: source for source in _sources(options)}
     lake = Lake.open()
@@ -255,7 +260,7 @@ def _visit(
     ]
     tasks = min(len(rows), spark.sparkContext.defaultParallelism)
     visitor = _visitor(f"{lake.root}/objects", f"raw/news/{batch_id}")
-    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), tasks), visitor, _VISITS)
+    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), tasks), visitor, articles.VISITS)
     progress.say(f"visiting {len(plan.targets)} pages of {len(hosts)} host(s)")
     with progress.bar(tasks, "visiting", "tasks") as bar, watching(spark, tasks, bar):
         found = frame.toArrow()
@@ -276,7 +281,7 @@ def _visitor(objects_root: str, prefix: str) -> Callable[[Iterator[pa.RecordBatc
         hosts = {row["host"]: [Target(**target) for target in json.loads(row["targets"])] for row in rows}
         policies = {row["host"]: Policy.from_json(row["policy"]) for row in rows}
         found = [asdict(visit) for visit in visit_hosts(hosts, policies, Objects(objects_root), prefix)]
-        yield pa.RecordBatch.from_pylist(found, schema=_VISITS)
+        yield pa.RecordBatch.from_pylist(found, schema=articles.VISITS)
 
     return visit
 
@@ -299,46 +304,12 @@ def _store(
     stored = [visit for visit in visits if visit.raw_key]
     staged = ""
     if stored:
-        staged = _extract(lake, plan, stored, sources, batch_id, progress)
+        staged = articles.stage(lake, stored, sources, tally, batch_id, progress)
     tally.check()
     if not tally.stored:
         return 0
     key = transaction_key("ingest_news", batch=batch_id)
     return ingest.commit_documents(lake, key, staged, tally.stored).rows
-
-
-def _extract(
-    lake: Lake,
-    plan: _Plan,
-    stored: Sequence[Visit],
-    sources: Mapping[str, NewsSource],
-    batch_id: int,
-    progress: Progress,
-) -> str:
-    from jobs.spark import session, watching
-
-    spark = session("ingest_news")
-    tasks = max(1, min(len(stored), 4 * spark.sparkContext.defaultParallelism))
-    known = spark.sparkContext.broadcast(ingest.known_documents(lake, "news"))
-    rows = pa.Table.from_pylist([asdict(visit) for visit in stored], schema=_VISITS)
-    extractor = _extractor(dict(sources), known, f"{lake.root}/objects", batch_id)
-    frame = ingest.map_rows(ingest.as_frame(spark, rows, tasks), extractor, OUTCOMES)
-    with progress.bar(tasks, f"extracting {len(stored)} articles", "tasks") as bar, watching(spark, tasks, bar):
-        staged, outcomes = ingest.stage_outcomes(frame, lake.table("documents"))
-    for _, origin, outcome in outcomes:
-        plan.tally.add(origin, outcome)
-    return staged
-
-
-def _extractor(
-    sources: dict[str, NewsSource], known: Any, objects_root: str, batch_id: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def extract(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        objects, have = Objects(objects_root), typing.cast(Known, known.value)
-        visits = (Visit(**row) for batch in batches for row in batch.to_pylist())
-        yield from record_batches(documents(visits, sources, have, objects), batch_id)
-
-    return extract
 
 
 # State ----------------------------------------------------------------------------------------------------------------

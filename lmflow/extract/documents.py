@@ -59,10 +59,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the lake has: the content digest of each document's newest version, and what it must forget."""
+    """What the lake has: content digest and revision of each document's newest version, and what it must forget."""
 
     digests: Mapping[str, str]
     forgotten: Collection[str]
+    revisions: Mapping[str, int] = field(default_factory=dict)
 
     def outcome(self, document: Document) -> str:
         """Whether a document is to be stored."""
@@ -71,7 +72,9 @@ class Known:
         known = self.digests.get(document.doc_id)
         if known is None:
             return NEW
-        return UNCHANGED if known == document.content_sha256 else CHANGED
+        if known == document.content_sha256:
+            return UNCHANGED
+        return "skipped:older" if document.revision < self.revisions.get(document.doc_id, 0) else CHANGED
 
 
 @dataclass(frozen=True, slots=True)

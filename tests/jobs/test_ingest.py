@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import pytest
 
 from jobs import ingest, ingest_news, ingest_social, ingest_wikipedia
 from jobs.command import Progress
+from lmflow.crawl.warc import WarcWriter
 from lmflow.errors import InputError
+from lmflow.extract.documents import news_id
 from lmflow.lake import Lake
 from lmflow.samples.server import serving
 from lmflow.settings import settings
@@ -229,6 +232,30 @@ def test_a_feed_that_gives_nothing_is_named(site: Site, path: str, complaint: st
         news(feed=site.url + path, lang="en")
     assert site.url + path in str(raised.value)
     assert Lake.open().table("documents").version() == Lake.open().table("fetches").version() == -1
+
+
+def test_an_archive_gives_its_articles_once_and_damaged_records_are_counted(tmp_path: Path) -> None:
+    writer = WarcWriter("test")
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    for name in ("a", "b", "c"):
+        html = page(f"Story {name}.")
+        writer.add_response(f"https://x.org/{name}.html", 200, {"content-type": "text/html"}, html, moment)
+    writer.add_response("https://x.org/logo.png", 200, {"content-type": "image/png"}, b"PNG", moment)
+    sound = writer.size
+    writer.add_response("https://x.org/d.html", 200, {"content-type": "text/html"}, page("Story d."), moment)
+    broken = bytearray(writer.content)
+    broken[sound + 40] ^= 255
+    path = tmp_path / "CC-NEWS-1.warc.gz"
+    path.write_bytes(broken)
+    result = news(warc=(str(path),))
+    assert adds_up(result)
+    assert (result["new"], result["skipped"], result["failed"]) == (3, {"not_html": 1}, {"damaged_gzip": 1})
+    assert {(row["doc_id"], row["fetched_at"]) for row in documents()} == {
+        (news_id(f"https://x.org/{name}.html"), moment) for name in "abc"
+    }
+    assert news(warc=(str(path),))["status"] == "nothing_new"
+    with pytest.raises(InputError, match="stands alone"):
+        news(warc=(str(path),), lang="en")
 
 
 # Social ---------------------------------------------------------------------------------------------------------------

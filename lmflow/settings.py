@@ -46,13 +46,17 @@ class Settings(BaseSettings):
         ("127.0.0.1", "localhost"),
         description="Hosts the crawler may fetch although their address is private, separated by commas.",
     )
+    nameservers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Name servers of the crawl, address:port, by commas. Default: the system's resolver."
+    )
+    ca_file: Path | None = Field(None, description="Certificates (PEM) the crawl trusts. Default: certifi's.")
     author_key: SecretStr = Field(
         SecretStr(""), description="Key of the hash that stands for an author. Default: made once, kept in <home>."
     )
 
     retrain_schedule: str = Field("@weekly", description="Schedule of the retrain DAG: cron, a preset, or `none`.")
 
-    @field_validator("private_hosts", mode="before")
+    @field_validator("private_hosts", "nameservers", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

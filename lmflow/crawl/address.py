@@ -8,7 +8,6 @@ never trips a limit per read.
 from __future__ import annotations
 
 import ipaddress
-import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -17,12 +16,18 @@ from typing import Any, Final
 
 import httpcore
 
+from lmflow.crawl.resolve import MOST_ADDRESSES, Resolver
+
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 class ForbiddenAddressError(Exception):
     """A host that resolves to an address inside somebody's network."""
+
+
+class TlsError(Exception):
+    """The other side does not prove who it is, or speaks no TLS."""
 
 
 def is_public(address: str) -> bool:
@@ -41,15 +46,18 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class Deadline:
-    """The moment by which the running request of each thread must have ended."""
+class RequestLimits:
+    """What the request that runs in each thread may do: until when, and whether it may go inside."""
 
     def __init__(self) -> None:
         self._local = threading.local()
 
-    def start(self, seconds: float) -> None:
-        """Give this thread's request `seconds` from now."""
+    def start(self, seconds: float, may_go_inside: bool) -> None:
+        """A request begins in this thread and has `seconds` from now."""
         self._local.at = time.monotonic() + seconds
+        self._local.inside = may_go_inside
+        self._local.stream = None
+        self._local.connected = False
 
     def left(self, timeout: float | None) -> float:
         """Seconds a network operation may take.
@@ -62,36 +70,54 @@ class Deadline:
             raise httpcore.ReadTimeout("total time limit reached")
         return seconds if timeout is None else min(timeout, seconds)
 
+    @property
+    def may_go_inside(self) -> bool:
+        """Whether a person named the host of this request as one that may be private."""
+        return bool(getattr(self._local, "inside", False))
+
+    @property
+    def has_connected(self) -> bool:
+        """Whether this request made its own connection (else it took one that was open)."""
+        return bool(getattr(self._local, "connected", False))
+
+    def touch(self, stream: httpcore.NetworkStream, connected: bool = False) -> None:
+        """The request of this thread runs on `stream`."""
+        self._local.stream = stream
+        self._local.connected = self.has_connected or connected
+
+    def abandon(self) -> None:
+        """Close the connection of this thread's request: after a failure nothing more may be read from it."""
+        stream = getattr(self._local, "stream", None)
+        if stream is not None:
+            stream.close()
+
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Connections to public addresses, and to the private hosts that the settings allow by name."""
+    """Connections to public addresses, and to private ones for requests that may go inside.
 
-    def __init__(self, private_hosts: Iterable[str], deadline: Deadline) -> None:
-        self._private_hosts = frozenset(host.lower() for host in private_hosts)
-        self._deadline = deadline
-        self._backend = httpcore.SyncBackend()
+    Args:
+        limits: of the running requests.
+        resolver: names to addresses.
+        wire: makes the connections, after an address was judged.
+    """
 
-    def is_private_host(self, host: str) -> bool:
-        """Whether the settings name this host as one that may be private."""
-        return host.lower().strip("[]") in self._private_hosts
+    def __init__(self, limits: RequestLimits, resolver: Resolver, wire: httpcore.NetworkBackend | None = None) -> None:
+        self._limits, self._resolver = limits, resolver
+        self._wire = wire or httpcore.SyncBackend()
 
-    def resolve(self, host: str, port: int) -> list[str]:
+    def resolve(self, host: str, port: int, timeout_s: float) -> list[str]:
         """Addresses of a host, all of them allowed.
 
         Raises:
             ForbiddenAddressError: one of them is private, loopback, link-local, reserved or multicast.
-            httpcore.ConnectError: the name does not resolve.
+            ResolutionError: the name does not resolve.
         """
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"name resolution: {error}") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if not self.is_private_host(host):
+        addresses = self._resolver.addresses(host, port, timeout_s)
+        if not self._limits.may_go_inside:
             for address in addresses:
                 if not is_public(address):
-                    raise ForbiddenAddressError(f"{host} resolves to {address}, which is not a public address")
-        return addresses
+                    raise ForbiddenAddressError(f"{host} is {address}, which is not a public address")
+        return addresses[:MOST_ADDRESSES]
 
     def connect_tcp(
         self,
@@ -103,15 +129,15 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first judged address that answers."""
         failure: Exception = httpcore.ConnectError(f"no address for {host}")
-        for address in self.resolve(host, port):
+        for address in self.resolve(host, port, self._limits.left(timeout)):
             try:
-                stream = self._backend.connect_tcp(
-                    address, port, self._deadline.left(timeout), local_address, socket_options
+                stream = self._wire.connect_tcp(
+                    address, port, self._limits.left(timeout), local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue
-            return _TimedStream(stream, self._deadline)
+            return _LimitedStream(stream, self._limits)
         raise failure
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
@@ -123,17 +149,20 @@ class GuardedBackend(httpcore.NetworkBackend):
         time.sleep(seconds)
 
 
-class _TimedStream(httpcore.NetworkStream):
+class _LimitedStream(httpcore.NetworkStream):
     """A stream whose every operation ends by the deadline of the request that runs on it."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._stream, self._deadline = stream, deadline
+    def __init__(self, stream: httpcore.NetworkStream, limits: RequestLimits) -> None:
+        self._stream, self._limits = stream, limits
+        limits.touch(self, connected=True)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.left(timeout))
+        self._limits.touch(self)
+        return self._stream.read(max_bytes, self._limits.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left(timeout))
+        self._limits.touch(self)
+        self._stream.write(buffer, self._limits.left(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -141,8 +170,11 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
-        return _TimedStream(secured, self._deadline)
+        try:
+            secured = self._stream.start_tls(ssl_context, server_hostname, self._limits.left(timeout))
+        except (httpcore.ConnectError, ValueError) as error:
+            raise TlsError(str(error)[:200] or "the connection was closed") from None
+        return _LimitedStream(secured, self._limits)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -1,14 +1,23 @@
-"""Reading a response's body under a size cap: what is counted is what comes out of decompression."""
+"""Reading a response's body under a size cap: what is counted is what comes out of decompression.
+
+Every decoder works a bounded step at a time, so that a bomb is found out before it is held.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+import brotli
+import zstandard
+
 #: What we ask for; anything else that comes back is an error.
-ACCEPT_ENCODING: Final = "gzip, deflate"
+ACCEPT_ENCODING: Final = "gzip, deflate, br, zstd"
 _STEP: Final = 1 << 16
+#: RFC 9659: content-coding zstd must not need a larger window.
+_ZSTD_WINDOW: Final = 8 << 20
+_ZSTD_STEP: Final = 256
 
 
 class TooLargeError(Exception):
@@ -25,7 +34,8 @@ def read_body(chunks: Iterable[bytes], encoding: str, max_bytes: int) -> bytes:
     Args:
         chunks: the body as it comes from the wire.
         encoding: the Content-Encoding header, empty for none.
-        max_bytes: cap of the decoded size; no more than this (and one step) is ever held.
+        max_bytes: cap of the decoded size, and of what the wire may carry for it; no more than this (and one step) is
+            ever held.
 
     Raises:
         TooLargeError: it is larger.
@@ -33,7 +43,7 @@ def read_body(chunks: Iterable[bytes], encoding: str, max_bytes: int) -> bytes:
     """
     pieces: list[bytes] = []
     size = 0
-    for piece in _decoded(chunks, encoding.strip().lower()):
+    for piece in _decoded(_capped(chunks, max_bytes), encoding.strip().lower()):
         size += len(piece)
         if size > max_bytes:
             raise TooLargeError(f"more than {max_bytes:,} bytes")
@@ -41,15 +51,29 @@ def read_body(chunks: Iterable[bytes], encoding: str, max_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
+def _capped(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Empty members can be sent for ever and decode to nothing: what comes in is counted too."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLargeError(f"more than {max_bytes:,} bytes on the wire")
+        yield chunk
+
+
 def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterable[bytes]:
     if encoding in ("", "identity"):
         return chunks
     if encoding in ("gzip", "x-gzip", "deflate"):
         return _inflated(chunks)
+    if encoding == "br":
+        return _unbrotlied(chunks)
+    if encoding == "zstd":
+        return _unzstded(chunks)
     raise EncodingError(f"content-encoding {encoding[:40]!r}")
 
 
-def _inflated(chunks: Iterable[bytes]) -> Iterable[bytes]:
+def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Gzip (one or several members), zlib, or raw deflate, a bounded step at a time."""
     stream = None
     for chunk in chunks:
@@ -67,5 +91,41 @@ def _inflated(chunks: Iterable[bytes]) -> Iterable[bytes]:
             chunk = stream.unused_data if stream.eof else stream.unconsumed_tail
             if not piece and chunk and not stream.eof:
                 raise EncodingError("no progress")
+    if stream is not None and not stream.eof:
+        raise EncodingError("the compressed body breaks off")
+
+
+def _unbrotlied(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    stream = brotli.Decompressor()
+    began = False
+    try:
+        for chunk in chunks:
+            began = began or bool(chunk)
+            if stream.is_finished():
+                raise EncodingError("bytes after the end of the brotli stream")
+            piece = stream.process(chunk, output_buffer_limit=_STEP)
+            while piece or not stream.can_accept_more_data():
+                yield piece
+                piece = stream.process(b"", output_buffer_limit=_STEP)
+    except brotli.error as error:
+        raise EncodingError(str(error) or "damaged brotli stream") from None
+    if began and not stream.is_finished():
+        raise EncodingError("the compressed body breaks off")
+
+
+def _unzstded(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """One frame or several. The library has no limit on output, so little goes in: a block of 4 bytes gives 128 KiB."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    stream = None
+    try:
+        for chunk in chunks:
+            for start in range(0, len(chunk), _ZSTD_STEP):
+                piece = chunk[start : start + _ZSTD_STEP]
+                while piece:
+                    stream = decompressor.decompressobj() if stream is None or stream.eof else stream
+                    yield stream.decompress(piece)
+                    piece = stream.unused_data if stream.eof else b""
+    except zstandard.ZstdError as error:
+        raise EncodingError(str(error)[:200]) from None
     if stream is not None and not stream.eof:
         raise EncodingError("the compressed body breaks off")

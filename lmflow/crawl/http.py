@@ -1,7 +1,8 @@
 """A polite, safe HTTP client whose every outcome is a record: it never raises because of what a site does.
 
 One host is one queue (`pace`), robots.txt is asked first (`robots`), addresses are judged where connections are made
-(`address`), bodies are read under a cap (`body`), redirects are followed by hand: each hop passes the same checks.
+(`address`), requests are made one at a time (`exchange`), bodies are read under a cap (`body`), redirects are followed
+by hand: each hop passes the same checks.
 """
 
 from __future__ import annotations
@@ -9,29 +10,32 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpcore
-import httpx
 
 from lmflow.crawl import robots
-from lmflow.crawl.address import Deadline, ForbiddenAddressError, GuardedBackend
+from lmflow.crawl.address import GuardedBackend, RequestLimits
 from lmflow.crawl.body import ACCEPT_ENCODING, EncodingError, TooLargeError, read_body
-from lmflow.crawl.pace import HostQueue, retry_after
-from lmflow.crawl.urls import authority
+from lmflow.crawl.exchange import Address, Connections, FetchError, Response
+from lmflow.crawl.pace import HostClosedError, HostQueue, retry_after
+from lmflow.crawl.resolve import Resolver
 from lmflow.settings import settings
+
+__all__ = ["Fetch", "FetchError", "Fetcher", "Policy"]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 #: Errors that another try may cure, and how many tries they are worth.
 _TRIES: Final = {"http_429": 5, "http_503": 5, "http_500": 2, "http_502": 3, "http_504": 3, "timeout": 2, "connect": 2}
+#: Errors that speak of the host and not of the page: after some in a row the host is left alone.
+_OF_THE_HOST: Final = frozenset({*_TRIES, "dns", "tls"})
 _FIRST_BACKOFF_S: Final = 1.0
-_LONGEST_URL: Final = 8000
+_LONGEST_VALIDATOR: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,31 @@ class Policy:
     max_bytes: int = 20_000_000
     max_redirects: int = 5
     longest_wait_s: float = 120.0  # a host that asks for more is left alone until then
+    failures_in_a_row: int = 5  # a host that fails so often is left alone
+    leave_alone_s: float = 1800.0  # for so long
+    nameservers: tuple[str, ...] = ()  # `address:port`; none for the system's resolver
+    ca_file: str = ""  # certificates to trust; none for the usual ones
 
     @classmethod
     def from_settings(cls, rate: float = 1.0, concurrency: int = 1) -> Policy:
         """The policy of this installation, with a source's own rate."""
         now = settings()
         agent = f"{now.user_agent} (+{now.contact})" if now.contact else now.user_agent
-        return cls(agent, now.private_hosts, rate=rate, concurrency=concurrency)
+        return cls(
+            agent,
+            now.private_hosts,
+            rate=rate,
+            concurrency=concurrency,
+            nameservers=now.nameservers,
+            ca_file=str(now.ca_file or ""),
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Policy:
         """From what `json.dumps(asdict(policy))` wrote."""
         values = json.loads(text)
-        return cls(**{**values, "private_hosts": tuple(values["private_hosts"])})
+        names = ("private_hosts", "nameservers")
+        return cls(**{**values, **{name: tuple(values[name]) for name in names}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,8 @@ class Fetch:
     """The outcome of asking for one URL.
 
     `error` is empty on success (200 to 299, and 304), else a kind: `http_<status>`, `robots`, `address`, `url`, `dns`,
-    `connect`, `tls`, `timeout`, `protocol`, `redirects`, `too_large`, `encoding`.
+    `connect`, `tls`, `timeout`, `protocol`, `redirects`, `too_large`, `encoding`, `content_type`, and `waiting`:
+    nothing was asked, because the host is left alone until `retry_at`.
     """
 
     url: str
@@ -99,42 +116,29 @@ class Fetch:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-class FetchError(Exception):
-    """A request that cannot be made or did not end well, by kind. Only this room and its downloads see it."""
-
-    def __init__(self, kind: str, detail: str = "") -> None:
-        super().__init__(f"{kind}: {detail}" if detail else kind)
-        self.kind, self.detail = kind, detail
-
-
 class Fetcher:
     """Fetches URLs. Safe to share between threads; close it, or use it in a with-block.
+
+    Args:
+        policy: how hosts are treated.
+        wire: makes the connections, below every check; the network, unless something else stands for it.
 
     Example:
         >>> with Fetcher(Policy.from_settings()) as fetcher:
         ...     fetcher.get("https://example.org/feed.xml").status
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, wire: httpcore.NetworkBackend | None = None) -> None:
         self.policy = policy
-        self._deadline = Deadline()
-        self._guard = GuardedBackend(policy.private_hosts, self._deadline)
+        limits = RequestLimits()
+        guard = GuardedBackend(limits, Resolver(policy.nameservers), wire)
+        self._connections = Connections(guard, limits, policy.ca_file, policy.connect_s, policy.read_s)
+        self._inside = frozenset(host.lower().strip("[]") for host in policy.private_hosts)
+        self._headers = {"User-Agent": policy.user_agent, "Accept-Encoding": ACCEPT_ENCODING, "Accept": "*/*"}
         self._queues: dict[str, HostQueue] = {}
         self._rules: dict[str, tuple[robots.Rules, float]] = {}
         self._lock = threading.Lock()
         self._robots_locks: dict[str, threading.Lock] = {}
-        transport = httpx.HTTPTransport(trust_env=False)
-        # httpx offers no public way to choose the network backend; httpcore, which it stands on, does.
-        transport._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=64,
-            keepalive_expiry=10.0,
-            http2=True,
-            network_backend=self._guard,
-        )
-        timeout = httpx.Timeout(policy.read_s, connect=policy.connect_s)
-        headers = {"User-Agent": policy.user_agent, "Accept-Encoding": ACCEPT_ENCODING, "Accept": "*/*"}
-        self._client = httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
 
     def __enter__(self) -> Fetcher:
         return self
@@ -144,9 +148,16 @@ class Fetcher:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        self._connections.close()
 
-    def get(self, url: str, etag: str = "", last_modified: str = "", heed_robots: bool = True) -> Fetch:
+    def get(
+        self,
+        url: str,
+        etag: str = "",
+        last_modified: str = "",
+        heed_robots: bool = True,
+        content_types: Collection[str] = (),
+    ) -> Fetch:
         """Ask for a URL, patiently: redirects, waits and further tries included.
 
         Args:
@@ -154,59 +165,90 @@ class Fetcher:
             etag: validator of what we have; the answer may then be 304.
             last_modified: likewise.
             heed_robots: False only for what a person named (a dump to download), never for links that were found.
+            content_types: media types that are wanted; the body of another is not read. None given: any.
         """
-        headers = {
-            name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if value
-        }
+        validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: value for name, value in validators.items() if _is_sendable(value)}
         attempt = 0
         while True:
             attempt += 1
-            fetch = replace(self._once(url, headers, heed_robots), attempts=attempt)
-            tries = _TRIES.get(fetch.error, 1)
+            fetch = replace(self._once(url, headers, heed_robots, content_types), attempts=attempt)
             wait = self._wait_before_retry(fetch, attempt)
             if wait > self.policy.longest_wait_s:
+                wait = self._close(fetch, wait)
                 return replace(fetch, retry_at=fetch.fetched_at + timedelta(seconds=wait))
-            if attempt >= tries:
-                return fetch
-            self._queue(fetch.final_url or url).pause(wait)
+            if attempt >= _TRIES.get(fetch.error, 1):
+                return self._count(fetch)
+            self._pause(fetch.final_url or url, wait)
 
     def pause(self, url: str, seconds: float) -> None:
         """Leave a host alone for a while, because it said that a limit is near."""
-        self._queue(url).pause(min(seconds, self.policy.longest_wait_s))
+        self._pause(url, min(seconds, self.policy.longest_wait_s))
 
     @contextmanager
-    def open(
-        self, url: str, headers: Mapping[str, str] | None = None, heed_robots: bool = True
-    ) -> Iterator[httpx.Response]:
+    def open(self, url: str, headers: Mapping[str, str] | None = None, heed_robots: bool = True) -> Iterator[Response]:
         """A response whose body is still to be read, redirects followed; holds the host's place until the block ends.
 
         Raises:
             FetchError: no such response.
         """
-        origin = authority(url)
+        address = Address(url)
+        origin = address.authority
         for _ in range(self.policy.max_redirects + 1):
-            self._check(url, origin)
-            if heed_robots and not self._allowed(url):
-                raise FetchError("robots", url)
-            with self._queue(url).turn(), self._responding(url, headers or {}) as response:
+            is_inside = address.host.lower() in self._inside
+            if is_inside and address.authority != origin:
+                raise FetchError("address", f"redirect from {origin} to the private host {address.host}")
+            if heed_robots and not self._allowed(address):
+                raise FetchError("robots", address.text[:200])
+            with self._turn(address), self._request(address, headers or {}, is_inside) as response:
                 location = response.headers.get("location", "")
                 if response.status_code not in _REDIRECTS or not location:
                     yield response
                     return
+                response.drain()
             try:
-                url = urljoin(url, location)
+                url = urljoin(address.text, location)
             except ValueError:
                 raise FetchError("url", location[:200]) from None
+            address = Address(url)
         raise FetchError("redirects", f"more than {self.policy.max_redirects}")
 
-    def _once(self, url: str, headers: Mapping[str, str], heed_robots: bool, max_bytes: int | None = None) -> Fetch:
+    def _request(
+        self, address: Address, headers: Mapping[str, str], is_inside: bool
+    ) -> AbstractContextManager[Response]:
+        return self._connections.request(address, {**self._headers, **headers}, self.policy.total_s, is_inside)
+
+    @contextmanager
+    def _turn(self, address: Address) -> Iterator[None]:
+        queue = self._queue(address)
+        try:
+            with queue.turn():
+                yield
+        except HostClosedError as closed:
+            raise _WaitingError(str(closed), closed.until) from None
+
+    def _once(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        heed_robots: bool,
+        content_types: Collection[str] = (),
+        max_bytes: int | None = None,
+    ) -> Fetch:
         try:
             with self.open(url, headers, heed_robots) as response:
-                answer = {name.lower(): value for name, value in response.headers.items()}
-                status, final = response.status_code, str(response.url)
-                error = "" if status < 300 or status == 304 else f"http_{status}"
-                body = b"" if error else self._body(response, max_bytes or self.policy.max_bytes)
-            return Fetch(url, status, error, final_url=final, headers=answer, body=body)
+                fetch = Fetch(
+                    url, response.status_code, final_url=response.url, headers=response.headers, error=_error(response)
+                )
+                if fetch.error or fetch.not_modified:
+                    response.drain()
+                elif content_types and fetch.content_type and fetch.content_type not in content_types:
+                    fetch = replace(fetch, error="content_type", detail=fetch.content_type[:100])
+                else:
+                    fetch = replace(fetch, body=self._body(response, max_bytes or self.policy.max_bytes))
+            return fetch
+        except _WaitingError as failure:
+            return Fetch(url, error=failure.kind, detail=failure.detail, retry_at=failure.until)
         except FetchError as failure:
             return Fetch(url, error=failure.kind, detail=failure.detail)
         except TooLargeError as failure:
@@ -216,72 +258,57 @@ class Fetcher:
         except Exception as failure:  # whatever a site makes our libraries throw is that site's record
             return Fetch(url, error="protocol", detail=repr(failure)[:200])
 
-    def _body(self, response: httpx.Response, cap: int) -> bytes:
+    def _body(self, response: Response, cap: int) -> bytes:
         length = response.headers.get("content-length", "")
         if length.isdigit() and int(length[:18]) > cap:
-            raise TooLargeError(f"{length} bytes announced")
+            raise TooLargeError(f"{length[:40]} bytes announced")
         return read_body(response.iter_raw(), response.headers.get("content-encoding", ""), cap)
 
-    @contextmanager
-    def _responding(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """One request, its every failure as a FetchError."""
-        self._deadline.start(self.policy.total_s)
-        try:
-            with self._client.stream("GET", url, headers=dict(headers), follow_redirects=False) as response:
-                yield response
-        except ForbiddenAddressError as error:
-            raise FetchError("address", str(error)) from None
-        except httpx.TimeoutException as error:
-            raise FetchError("timeout", str(error)) from None
-        except httpx.ConnectError as error:
-            text = str(error)
-            kind = "dns" if text.startswith("name resolution") else "tls" if _is_tls(text) else "connect"
-            raise FetchError(kind, text[:200]) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-            raise FetchError("url", str(error)[:200]) from None
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            raise FetchError("tls" if _is_tls(str(error)) else "protocol", str(error)[:200]) from None
-
-    def _check(self, url: str, origin: str) -> None:
-        """Refuse what is no web address, and what leads from the outside to a private host."""
-        try:
-            parts = urlsplit(url)
-            parts.port  # noqa: B018 - reading it is what validates it
-        except ValueError as error:
-            raise FetchError("url", str(error)) from None
-        if (
-            parts.scheme.lower() not in ("http", "https")
-            or not parts.hostname
-            or "@" in parts.netloc
-            or len(url) > 8000
-        ):
-            raise FetchError("url", url[:200])
-        if self._guard.is_private_host(parts.hostname or "") and authority(url) != origin:
-            raise FetchError("address", f"redirect from {origin} to the private host {parts.hostname}")
-
-    def _allowed(self, url: str) -> bool:
-        """Whether robots.txt lets us fetch a URL; asked once a day for each site.
+    def _allowed(self, address: Address) -> bool:
+        """Whether robots.txt lets us fetch an address; asked once a day for each site.
 
         Raises:
             FetchError: the site cannot be reached at all.
         """
-        site = authority(url)
+        site = address.authority
         with self._lock:
             lock = self._robots_locks.setdefault(site, threading.Lock())
         with lock:
             known, expires = self._rules.get(site, (None, 0.0))
-            if known is None or expires < time.monotonic():
-                answer = self._once(robots.robots_url(url), {}, heed_robots=False, max_bytes=robots.MAX_BYTES)
-                if not answer.status:
-                    raise FetchError(answer.error, answer.detail)
+            if known is None or expires < datetime.now(UTC).timestamp():
+                answer = robots.kept(site)
+                if answer is None:
+                    url = robots.robots_url(address.text)
+                    fetch = self._once(url, {}, heed_robots=False, max_bytes=robots.MAX_BYTES)
+                    if fetch.retry_at is not None:
+                        raise _WaitingError(fetch.detail, fetch.retry_at)
+                    if not fetch.status:
+                        raise FetchError(fetch.error, f"robots.txt: {fetch.detail}")
+                    answer = robots.keep(site, fetch.status, fetch.body)
                 known = robots.rules(answer.status, answer.body, self.policy.user_agent)
-                self._rules[site] = known, time.monotonic() + robots.lifetime_s(answer.status)
-                self._queue(url).slow_to(known.delay_s)
-        return known.allows(url)
+                self._rules[site] = known, answer.expires
+                self._queue(address).slow_to(known.delay_s)
+        return known.allows(address.text)
 
-    def _queue(self, url: str) -> HostQueue:
+    def _queue(self, address: Address) -> HostQueue:
         with self._lock:
-            return self._queues.setdefault(authority(url), HostQueue(self.policy.rate, self.policy.concurrency))
+            name = address.authority
+            return self._queues.setdefault(name, HostQueue(name, self.policy.rate, self.policy.concurrency))
+
+    def _pause(self, url: str, seconds: float) -> None:
+        self._queue(Address(url)).pause(seconds)
+
+    def _close(self, fetch: Fetch, seconds: float) -> float:
+        return self._queue(Address(fetch.final_url or fetch.url)).close(seconds)
+
+    def _count(self, fetch: Fetch) -> Fetch:
+        """Leave a host alone that fails URL after URL: waiting for each of them would take the whole crawl."""
+        if fetch.error in ("url", "waiting"):
+            return fetch
+        queue = self._queue(Address(fetch.url))
+        if queue.count_failure(fetch.error in _OF_THE_HOST) >= self.policy.failures_in_a_row:
+            queue.close(self.policy.leave_alone_s)
+        return fetch
 
     def _wait_before_retry(self, fetch: Fetch, attempt: int) -> float:
         """What the host asked for, else exponential back-off with full jitter."""
@@ -291,5 +318,19 @@ class Fetcher:
         return asked if asked is not None else random.uniform(0.5, 1.0) * _FIRST_BACKOFF_S * 2 ** (attempt - 1)
 
 
-def _is_tls(text: str) -> bool:
-    return "SSL" in text or "certificate" in text.lower() or "TLS" in text
+class _WaitingError(FetchError):
+    """The host is left alone for now."""
+
+    def __init__(self, detail: str, until: datetime) -> None:
+        super().__init__("waiting", detail)
+        self.until = until
+
+
+def _error(response: Response) -> str:
+    status = response.status_code
+    return "" if 200 <= status < 300 or status == 304 else f"http_{status}"
+
+
+def _is_sendable(validator: str) -> bool:
+    """A validator is sent back as it came, unless a server made it to hurt the next request."""
+    return 0 < len(validator) <= _LONGEST_VALIDATOR and validator.isascii() and validator.isprintable()

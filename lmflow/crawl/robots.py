@@ -1,18 +1,31 @@
-"""robots.txt as RFC 9309 has it: what cannot be reached closes the site, what does not exist opens it."""
+"""robots.txt as RFC 9309 has it: what cannot be reached closes the site, what does not exist opens it.
+
+An answer is kept on disk for as long as it holds, so that a crawl every hour asks for it once a day.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import os
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from protego import Protego
 
+from lmflow.crawl.pace import host_file
+
 #: RFC 9309, 2.5: parsers must take at least 500 KiB.
 MAX_BYTES: Final = 512_000
 _LIFETIME_S: Final = 24 * 3600.0  # RFC 9309, 2.4
 _UNREACHABLE_LIFETIME_S: Final = 600.0
+#: A site that asks for more than this between two requests would never be read; others stop here too (Bing: 30 s).
+LONGEST_DELAY_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +36,41 @@ class Rules:
     delay_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a site answered when it was asked for its robots.txt, and until when that holds (seconds since 1970)."""
+
+    status: int
+    body: bytes
+    expires: float
+
+
 def robots_url(url: str) -> str:
     """Where the rules for a URL stand."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/robots.txt"
 
 
-def lifetime_s(status: int) -> float:
-    """How long an answer holds: a day, but a site in trouble is asked again sooner."""
-    return _LIFETIME_S if status < 500 and status != 429 else _UNREACHABLE_LIFETIME_S
+def keep(authority: str, status: int, body: bytes) -> Answer:
+    """Keep an answer for the next crawl: a day, but a site in trouble is asked again sooner."""
+    lifetime = _LIFETIME_S if status < 500 and status != 429 else _UNREACHABLE_LIFETIME_S
+    answer = Answer(status, body[:MAX_BYTES], time.time() + lifetime)
+    file = _file(authority)
+    partial = file.with_suffix(f".{uuid.uuid4().hex}")
+    content = {"status": status, "expires": answer.expires, "body": base64.b64encode(answer.body).decode()}
+    partial.write_text(json.dumps(content))
+    os.replace(partial, file)
+    return answer
+
+
+def kept(authority: str) -> Answer | None:
+    """The answer of an earlier crawl, None when there is none that still holds."""
+    try:
+        content = json.loads(_file(authority).read_text())
+        answer = Answer(int(content["status"]), base64.b64decode(content["body"]), float(content["expires"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return answer if time.time() < answer.expires <= time.time() + _LIFETIME_S else None
 
 
 def rules(status: int, body: bytes, user_agent: str) -> Rules:
@@ -52,4 +91,9 @@ def rules(status: int, body: bytes, user_agent: str) -> Rules:
     rate = parsed.request_rate(token)
     if rate is not None and rate.requests:
         delay = max(delay, rate.seconds / rate.requests)
-    return Rules(lambda url: bool(parsed.can_fetch(url, token)), float(delay))
+    # min() also turns an infinite or absurd delay into one that can be waited for.
+    return Rules(lambda url: bool(parsed.can_fetch(url, token)), min(max(0.0, float(delay)), LONGEST_DELAY_S))
+
+
+def _file(authority: str) -> Path:
+    return host_file(authority).with_name(host_file(authority).name + ".robots")

@@ -208,6 +208,35 @@ def stage_outcomes(frame: DataFrame, table: Table) -> tuple[str, list[tuple[str,
     return staged, [(row["item"], row["origin"], row["outcome"]) for row in seen.get["rows"]]
 
 
+def stage_counted(frame: DataFrame, table: Table, kinds: Iterable[str]) -> tuple[str, dict[str, int]]:
+    """As `stage_outcomes`, for so many items that only their number comes back.
+
+    Args:
+        frame: a plan that ends in OUTCOMES.
+        table: where the documents go.
+        kinds: every outcome that can happen beside those of any document (new, forgotten, …).
+
+    Returns:
+        The staged folder, and the number of items by outcome; what is not named is counted as `failed:other`.
+    """
+    from pyspark.sql import Observation, Window
+    from pyspark.sql import functions as sql
+
+    first = Window.partitionBy("doc_id").orderBy("item")
+    is_copy = sql.col("doc_id").isNotNull() & (sql.row_number().over(first) > 1)
+    names = [NEW, CHANGED, UNCHANGED, "skipped:forgotten", "skipped:older", "skipped:duplicate", *kinds]
+    seen = Observation("counts")
+    counts = [sql.count(sql.when(sql.col("outcome") == name, 1)).alias(name) for name in names]
+    settled = frame.withColumn(
+        "outcome", sql.when(is_copy, sql.lit("skipped:duplicate")).otherwise(sql.col("outcome"))
+    ).observe(seen, sql.count(sql.lit(1)).alias("all"), *counts)
+    staged = write_staged(settled.where(sql.col("outcome").isin(NEW, CHANGED)), table)
+    found = dict(seen.get)
+    total = found.pop("all")
+    other = total - sum(found.values())
+    return staged, {name: number for name, number in {**found, "failed:other": other}.items() if number}
+
+
 def commit_documents(lake: Lake, key: str, staged: str, expected: int) -> Commit:
     """Commit staged documents, after checking that they are as many as were counted."""
     import pyarrow.dataset as ds

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs import ingest, ingest_news, ingest_social, ingest_wikipedia
+from jobs import ingest, ingest_files, ingest_news, ingest_social, ingest_wikipedia
 from jobs.command import Progress
 from lmflow.crawl.warc import WarcWriter
 from lmflow.errors import InputError
@@ -289,6 +289,32 @@ def test_a_timeline_is_read_once_then_only_what_came_after(samples: str) -> None
 def test_a_server_that_is_not_there_is_named(site: Site) -> None:
     with pytest.raises(InputError, match="http_404"):
         social(api=site.url, lang="en")
+
+
+# A user's own files ---------------------------------------------------------------------------------------------------
+
+
+def files(**options: Any) -> dict[str, Any]:
+    return ingest_files.run(ingest_files.IngestFiles(**options), Progress())
+
+
+def test_own_files_are_read_once_and_again_where_they_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "a.txt").write_text("First text.")
+    rows = [{"text": "Second.", "id": 1}, {"text": "Third.", "id": 2}, {"text": "Third again.", "id": 2}, {"id": 3}]
+    (folder / "b.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    options = {"path": (str(folder),), "collection": "mine", "lang": "en", "id_column": "id"}
+    result = files(**options)
+    assert adds_up(result)
+    assert (result["new"], result["skipped"], result["failed"]) == (3, {"duplicate": 1}, {"column": 1})
+    assert result["files"] == {"read": 2, "unchanged": 0}
+    assert files(**options)["status"] == "nothing_new"
+    (folder / "b.jsonl").write_text(json.dumps({"text": "Second, edited.", "id": 1}))
+    later = files(**options)
+    assert (later["changed"], later["new"], later["files"]) == (1, 0, {"read": 1, "unchanged": 1})
+    with pytest.raises(InputError, match=r"--title-column headline: .* has no such column; it has id, text"):
+        files(**{**options, "collection": "other", "title_column": "headline"})
 
 
 # Killed at the worst moments ------------------------------------------------------------------------------------------

@@ -75,17 +75,17 @@ def test_two_megabytes_of_open_braces_end_within_a_second() -> None:
         ("'''Rome''' ({{IPA|ˈroma}}) is [[Italy|Italian]].", "en", "Rome is Italian."),
         ("It is {{convert|5|to|10|km|mi|abbr=on}} long.", "en", "It is 5 to 10 km long."),
         ("He is {{convert|6|ft|3|in|m}} tall.", "en", "He is 6 ft 3 in tall."),
-        ("{{formatnum:1234567}} people", "en", "1234567 people"),
+        ("{{formatnum:1234567}} people", "en", "1,234,567 people"),
         ("mass {{val|1.67|0.02|e=-27|u=kg}}", "en", "mass 1.67±0.02×10^-27 kg"),
         ("10<sup>6</sup> m<sup>2</sup>, the 1<sup>st</sup> H<sub>2</sub>O", "en", "10⁶ m², the 1st H2O"),
         ("{{lang|fr|{{nowrap|Île [[de]] France}}}} {{frac|3|1|2}}", "en", "Île de France 3 1/2"),
-        ("born {{birth date|1879|3|14}}, {{circa|1900}}", "en", "born 14 March 1879, c. 1900"),
+        ("born {{birth date|1879|3|14}}, {{circa|1900}}", "en", "born March 14, 1879, c. 1900"),
         ("a<ref name=x>{{cite web|title=[[b]]}}</ref>b<ref name=x/>c<!-- d -->e", "en", "abce"),
         ("[[File:a.jpg|thumb|A [[nested]] caption]]Text[[Category:X]][[de:Y]]", "en", "Text"),
         ("[[:Category:X]] and [http://x.org a label] and [http://x.org]", "en", "Category:X and a label and"),
         ("a <nowiki>[[b]]</nowiki> &lt;c&gt; &amp; d", "en", "a b <c> & d"),
-        ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and [formula]"),
-        ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\nafter"),
+        ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and 1/2"),
+        ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\na | b\nc\nafter"),
         ("-{zh-hans:信息;zh-hant:資訊}-技术和-{A|zh-cn:软件;zh-tw:軟體}-，-{只}-", "zh", "信息技术和软件，只"),
         ("{{link-en|维特根斯坦|Wittgenstein}}與{{lang-de|Berlin}}", "zh", "维特根斯坦與Berlin"),
         ("[[文件:甲.jpg|缩略图|说明]][[分类:城市]]柏林", "zh", "柏林"),
@@ -119,7 +119,7 @@ def test_an_unclosed_template_costs_its_own_lines_only() -> None:
 
 def test_unexpanded_templates_are_counted_and_citations_are_not() -> None:
     found = plain("{{mystery|5}} {{Mystery|{{inner}}}} {{cite web|x}} {{nowrap|y}}", "en").unexpanded
-    assert dict(found) == {"mystery": 1, "Mystery": 1}
+    assert dict(found) == {"mystery": 1, "Mystery": 1, "inner": 1}
 
 
 def test_the_english_wikipedia_sample_keeps_its_prose_and_numbers() -> None:

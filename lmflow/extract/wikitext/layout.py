@@ -1,4 +1,4 @@
-"""Third sweep over wikitext: one paragraph, heading or list item a line, and no residue of markup."""
+"""Third sweep over wikitext: one paragraph, heading, list item or table row a line, and no residue of markup."""
 
 from __future__ import annotations
 
@@ -6,61 +6,143 @@ import html
 import re
 from typing import Final
 
+from lmflow.extract.wikitext.tables import CLOSE, OPEN, Row, is_parameter
+
 _HEADING = re.compile(r"(={1,6})\s*(.*?)\s*=*\s*")
 _LIST = re.compile(r"[*#:;]+[ \t]*")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\ufeff]")
+_BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
+_INVISIBLE: Final = ("\u200e", "\u200f", "\ufeff", "\u00ad", "\u2060")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _DOUBLE = re.compile("   *")
-_BLANKS: Final = ("\t", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
 #: Brackets that lost their content (a pronunciation, a coordinate), or its beginning: `(; born 1879)`.
-_DEBRIS = re.compile(r"[(（](?: ?[)）]| ?[;,；，、/][;,；，、/: ]*[)）]?)")
-#: What may be left of broken markup; any of these strings makes the slower pattern look.
-_SIGNS: Final = ("[[", "]]", "{{", "}}", "{|", "|}", "<ref", "<REF", "</ref", "<Ref", "style=", "style =")
+_DEBRIS: Final = (
+    ("(", re.compile(r"\( *(?:\)|[;,；，、/][;,；，、/: ]*\)?)")),
+    ("（", re.compile(r"（ *(?:）|[;,；，、/][;,；，、/: ]*）?)")),
+)
 _RESIDUE = re.compile(
-    r"\[\[+|\]\]+|\{\{+|\}\}+|\{\||\|\}|</?ref\b[^<>\n]{0,200}>?|<ref|style\s*=\s*(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s|]*)",
+    r"\[\[+|\]\]+|\{\{+|\}\}+|\{\||\|\}|</?ref\b[^<>\n]{0,200}>?|</?ref|style\s*=\s*(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s|]*)",
     re.IGNORECASE,
 )
 _UNSPACED: Final = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_STRUCTURE: Final = frozenset("=*#:;|!-" + OPEN + CLOSE)
 
 
 def layout(text: str) -> str:
     """Lines as a reader sees them: soft breaks joined, list marks as `- `, headings only where text follows."""
-    pieces: list[str] = []
-    pending: list[tuple[int, str]] = []  # headings that wait for text
-    joinable = False  # whether the last piece is a paragraph that the next line continues
+    page = _Page()
+    paragraph = page.paragraph
     for raw in _tidy(text).split("\n"):
         line = raw.strip()
-        first = line[:1]
-        if first == "=" and line[-1] == "=" and (heading := _HEADING.fullmatch(line)) and heading[2]:
-            level = len(heading[1])
-            pending = [*((above, title) for above, title in pending if above < level), (level, heading[2])]
-            joinable = False
-            continue
-        body, joins = _body(line, raw)
-        if not body:
-            joinable = False
-            continue
-        if pending:
-            pieces += [f"\n{'=' * max(level, 2)} {title} {'=' * max(level, 2)}" for level, title in pending]
-            pending, joinable = [], False
-        if joins and joinable:
-            pieces += (_gap(pieces[-1], body), body)
+        if not line:
+            page.joinable = False
+        elif line[0] in _STRUCTURE:
+            page.structure(line)
+        elif page.tables:
+            page.tables[-1].extend(line)
         else:
-            pieces += ("\n", body)
-        joinable = joins
-    return _unescape("".join(pieces).lstrip("\n"))
+            paragraph(line, raw[0] != " ")
+    while page.tables:
+        page.close_table()
+    return _unescape("".join(page.pieces).lstrip("\n"))
 
 
-def _body(line: str, raw: str) -> tuple[str, bool]:
-    """What a line says, empty for residue of tables; and whether the next line may continue it."""
-    first = line[:1]
-    if first and first in "*#:;":
+class _Page:
+    """The lines so far, the headings that wait for text, and the tables that are open."""
+
+    __slots__ = ("joinable", "pending", "pieces", "tables")
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.pending: list[tuple[int, str]] = []
+        self.tables: list[Row] = []
+        self.joinable = False  # whether the last piece is a paragraph that the next line continues
+
+    def paragraph(self, line: str, joins: bool) -> None:
+        """A line of prose; it continues the one before when no blank line stands between."""
+        if self.pending:
+            self._headings()
+        if joins and self.joinable:
+            self.pieces += (_gap(self.pieces[-1], line), line)
+        else:
+            self.pieces += ("\n", line)
+        self.joinable = joins
+
+    def structure(self, line: str) -> None:
+        """A line that begins with a character of block structure."""
+        first = line[0]
+        if first == OPEN:
+            self._row()
+            self.tables.append(Row())
+        elif first == CLOSE:
+            if self.tables:
+                self.close_table()
+        elif first == "=" and line[-1] == "=" and (heading := _HEADING.fullmatch(line)) and heading[2]:
+            self._row()
+            level = len(heading[1])
+            self.pending = [*((above, title) for above, title in self.pending if above < level), (level, heading[2])]
+            self.joinable = False
+        elif first == "|" or (first == "!" and self.tables):
+            self._cells(line)
+        elif first in "*#:;":
+            self._item(line)
+        elif line.startswith("----"):
+            self.joinable = False
+            if body := line.lstrip("-").strip():
+                self._put(body)
+        elif self.tables:
+            self.tables[-1].extend(line)
+        else:
+            self.paragraph(line, True)
+
+    def close_table(self) -> None:
+        """Its last row, then what stands around it goes on."""
+        self._row()
+        self.tables.pop()
+
+    def _cells(self, line: str) -> None:
+        """A line of cells. Outside a table it is left over from a broken one, or from a broken template."""
+        if self.tables:
+            if self.tables[-1].starts_new(line):
+                self._row()
+            self.tables[-1].feed(line)
+        elif not is_parameter(line):
+            row = Row()
+            row.feed(line)
+            self._put(row.text())
+
+    def _item(self, line: str) -> None:
         marks = _LIST.match(line)
         body = line[marks.end() :] if marks else line
-        return (f"- {body}" if body and marks and ("*" in marks[0] or "#" in marks[0]) else body), False
-    if first == "|" or line.startswith(("{|", "----")):
-        return "", False
-    return line, raw[:1] != " "
+        if not body:
+            self.joinable = False
+            return
+        is_item = marks is not None and ("*" in marks[0] or "#" in marks[0])
+        if self.tables:
+            row = self.tables[-1]
+            if not row.is_empty:
+                row.extend(body, "; " if is_item else " ")
+                return
+        self._put(f"- {body}" if is_item else body)
+
+    def _row(self) -> None:
+        if self.tables:
+            self._put(self.tables[-1].text())
+            self.tables[-1].clear()
+
+    def _put(self, line: str) -> None:
+        """A line of its own."""
+        if line:
+            if self.pending:
+                self._headings()
+            self.pieces += ("\n", line)
+        self.joinable = False
+
+    def _headings(self) -> None:
+        for level, title in self.pending:
+            mark = "=" * max(level, 2)
+            self.pieces.append(f"\n{mark} {title} {mark}")
+        self.pending, self.joinable = [], False
 
 
 def _gap(before: str, after: str) -> str:
@@ -69,14 +151,22 @@ def _gap(before: str, after: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Single spaces, and no brackets or gaps around what was dropped."""
-    text = text.replace("&nbsp;", " ").replace("&thinsp;", " ")
-    for blank in _BLANKS:
-        text = text.replace(blank, " ")
-    text = _DEBRIS.sub(lambda found: "" if found[0][-1] in ")）" else found[0][0], text)
+    """Single spaces, and no brackets around what was dropped."""
+    if "&" in text:
+        text = text.replace("&nbsp;", " ").replace("&thinsp;", " ").replace("&#160;", " ")
+    if not text.isascii():
+        for blank in _BLANKS:
+            text = text.replace(blank, " ")
+        for char in _INVISIBLE:
+            text = text.replace(char, "")
+    elif "\t" in text or "\r" in text:
+        text = text.replace("\t", " ").replace("\r", " ")
+    for bracket, debris in _DEBRIS:
+        if bracket in text:
+            text = debris.sub(lambda found: "" if found[0][-1] in ")）" else found[0][0], text)
     if "  " in text:
         text = _DOUBLE.sub(" ", text)
-    return text.replace(" , ", ", ").replace(" . ", ". ").replace(" )", ")").replace(" .\n", ".\n")
+    return text.replace(" )", ")") if " )" in text else text
 
 
 def _unescape(text: str) -> str:
@@ -85,11 +175,31 @@ def _unescape(text: str) -> str:
         text = _ENTITY.sub(_character, text)
     if _CONTROL.search(text):
         text = _CONTROL.sub("", text)
-    if any(sign in text for sign in _SIGNS):
-        text = "\n".join(filter(None, (" ".join(_RESIDUE.sub(" ", line).split()) for line in text.split("\n"))))
+    if _may_hold_residue(text) and _RESIDUE.search(text):
+        text = "\n".join(filter(None, (_scrub(line) for line in text.split("\n"))))
     return text
+
+
+def _may_hold_residue(text: str) -> bool:
+    """Cheap looks for single characters first: the pattern costs more than all of them."""
+    return (
+        "{" in text
+        or "}" in text
+        or ("[" in text and "[[" in text)
+        or "]]" in text
+        or ("<" in text and "ref" in text.lower())
+        or "style=" in text
+        or "style =" in text
+    )
+
+
+def _scrub(line: str) -> str:
+    """Taking residue out can bring two halves of a mark together, so until nothing is left."""
+    while _RESIDUE.search(line):
+        line = " ".join(_RESIDUE.sub(" ", line).split())
+    return line.strip()
 
 
 def _character(entity: re.Match[str]) -> str:
     shown = html.unescape(entity[0])
-    return " " if shown.isspace() else shown
+    return " " if shown.isspace() else "" if shown in _INVISIBLE else shown

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 _NAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-_HIDDEN: Final = frozenset(_NAMES["files"].split()) | frozenset(_NAMES["categories"].split())
+_CATEGORIES: Final = frozenset(_NAMES["categories"].split())
+_HIDDEN: Final = frozenset(_NAMES["files"].split()) | _CATEGORIES
 _LANGUAGE = re.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z]{2,8})*")
 _NOT_LANGUAGES: Final = frozenset({"wp", "wt", "mw", "voy", "doi", "rfc"})
 _IMAGE_NAME = re.compile(r"\.(?:jpe?g|png|svg|gif|tiff?|webp|ogg|oga|ogv|webm|djvu|pdf|mp3|mid)\s*$", re.IGNORECASE)
@@ -25,7 +27,33 @@ def is_hidden(target: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_hidden_prefix(prefix: str) -> bool:
-    name = prefix.strip()
-    if name.replace(" ", "_").lower() in _HIDDEN:
-        return True
-    return name not in _NOT_LANGUAGES and _LANGUAGE.fullmatch(name) is not None
+    return _key(prefix) in _HIDDEN or _is_language(prefix.strip())
+
+
+def _key(prefix: str) -> str:
+    return prefix.strip().replace(" ", "_").lower()
+
+
+def _is_language(code: str) -> bool:
+    return code not in _NOT_LANGUAGES and _LANGUAGE.fullmatch(code) is not None
+
+
+def categories(hidden_links: Iterable[str]) -> tuple[str, ...]:
+    """The categories among hidden link targets, without their namespace, each once."""
+    found: dict[str, None] = {}
+    for target in hidden_links:
+        prefix, _, name = target.partition(":")
+        if _key(prefix) in _CATEGORIES and name.strip():
+            found[name.replace("_", " ").strip()] = None
+    return tuple(found)
+
+
+def language_links(hidden_links: Iterable[str]) -> dict[str, str]:
+    """Language code to title, of the links to other editions among hidden link targets."""
+    found: dict[str, str] = {}
+    for target in hidden_links:
+        prefix, _, title = target.partition(":")
+        code = prefix.strip()
+        if _is_language(code) and title.strip() and not _IMAGE_NAME.search(title):
+            found[code] = title.replace("_", " ").strip()
+    return found

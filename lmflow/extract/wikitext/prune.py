@@ -11,7 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from lmflow.extract.wikitext.templates import is_noise, renderer
+from lmflow.extract.wikitext import tables
+from lmflow.extract.wikitext.formulas import Formulas, formula
+from lmflow.extract.wikitext.guess import may_show_words
+from lmflow.extract.wikitext.templates import dropped, renderer
 
 #: Extension tags whose content is raw: it ends at the first closing tag, whatever is in it.
 _RAW: Final = [
@@ -33,12 +36,14 @@ _RAW: Final = [
     "templatestyles",
     "categorytree",
     "inputbox",
+    "includeonly",
     "math",
     "chem",
     "ce",
 ]
+_FORMULAS: Final = frozenset(("math", "chem", "ce"))
 _TOKEN: Final = re.compile(
-    r"\{\{+(?:\s*([^\s|{}<>\[\]#][^|{}<>\[\]\n:]*:?))?"
+    r"\{\{+(?:\s*([^\s|{}<>\[\]#][^|{}<>\[\]\n:]*:?|#[a-z]+:))?"
     r"|\}\}+"
     r"|\{\|"
     r"|\n[ \t:]*\|\}(?!\})"
@@ -46,18 +51,19 @@ _TOKEN: Final = re.compile(
     rf"|</?((?i:{'|'.join(_RAW)}|table))\b[^<>]*>"
 )
 _CLOSING: Final = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _RAW}
-_SIMPLE_FORMULA: Final = re.compile(r"[^\\{}\n]{1,40}")
 _DEEPEST: Final = 40  # MediaWiki's own limit of nested expansion
 #: Characters that mean something in markup, as entities that `layout` turns back.
-_ESCAPES: Final = str.maketrans({char: f"&#{ord(char)};" for char in "[]{}|<>'*#:;=_&-"})
+ESCAPES: Final = str.maketrans({char: f"&#{ord(char)};" for char in "[]{}|<>'*#:;=_&-!"})
+_LOST_GAP: Final = frozenset(" ,.;:)\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Markup with value templates and links only, and the templates dropped from it."""
+    """Markup with value templates, links and data tables only, and the templates dropped from it."""
 
     markup: str
     unexpanded: Counter[str]
+    disambiguation: bool
 
 
 @dataclass(slots=True)
@@ -73,10 +79,11 @@ class _Pruner:
 
     markup: str
     lang: str
+    formulas: Formulas
     cuts: list[tuple[int, int, str, str]] = field(default_factory=list)  # start, end, put instead, template name
     templates: list[_Open] = field(default_factory=list)
-    tables: list[int] = field(default_factory=list)
-    html_tables: list[int] = field(default_factory=list)
+    tables: list[tuple[int, int]] = field(default_factory=list)  # where it begins, where its first line ends
+    html_tables: list[tuple[int, int]] = field(default_factory=list)
     unclosed: set[str] = field(default_factory=set)  # tags with no closing tag from here on
 
     def sweep(self) -> None:
@@ -94,23 +101,26 @@ class _Pruner:
                     braces = (token.start(1) if name else token.end()) - start
                     braces = len(markup[start : start + braces].rstrip())
                     self.templates.append(_Open(start, braces, name or ""))
-                elif self._starts_line(start):
-                    self.tables.append(start)
+                else:
+                    self._open_table(start)
             elif first == "}":
                 self._close(start, token.end())
             elif first == "\n":
-                self._close_table(self.tables, token.end() - 2, token.end())
+                self._close_table(self.tables, start, token.end())
             else:
                 position = self._tag(token)
         self._give_up()
 
-    def _starts_line(self, position: int) -> bool:
-        before = position - 1
+    def _open_table(self, start: int) -> None:
+        """`{|` at the beginning of a line, with its attributes up to the end of the line."""
+        before = start - 1
         while before >= 0 and self.markup[before] in " \t:*#;":
             before -= 1
-            if position - before > 20:
-                return False
-        return before < 0 or self.markup[before] == "\n"
+            if start - before > 20:
+                return
+        if (before < 0 or self.markup[before] == "\n") and len(self.tables) < _DEEPEST:
+            end = self.markup.find("\n", start)
+            self.tables.append((before + 1, len(self.markup) if end < 0 else end))
 
     def _close(self, start: int, end: int) -> None:
         """Pair a run of closing braces with the runs that are open, innermost first: three for three, else two."""
@@ -119,9 +129,16 @@ class _Pruner:
             width = 3 if last.braces >= 3 and end - start >= 3 else 2
             opened = last.start + last.braces - width
             name = last.name if width == 2 else ""
-            if not name or len(self.templates) > _DEEPEST or renderer(name, self.lang) is None:
-                self.cuts.append((opened, start + width, "", name or "{{…}}"))
             start += width
+            if (
+                not name
+                or len(self.templates) > _DEEPEST
+                or (renderer(name, self.lang) is None and not self._may_show_words(opened, start, name))
+            ):
+                self.cuts.append((opened, start, "", name or "{{…}}"))
+                for open_tables in (self.tables, self.html_tables):
+                    while open_tables and open_tables[-1][0] > opened:
+                        open_tables.pop()
             last.braces -= width
             last.name = ""
             if last.braces < 2:
@@ -131,8 +148,20 @@ class _Pruner:
         if start < end:
             self.cuts.append((start, end, "", ""))
 
-    def _close_table(self, tables: list[int], start: int, end: int) -> None:
-        self.cuts.append((tables.pop() if tables else start, end, "", ""))
+    def _may_show_words(self, opened: int, end: int, name: str) -> bool:
+        return dropped(name) == "lost" and may_show_words(self.markup, opened, end, name)
+
+    def _close_table(self, open_tables: list[tuple[int, int]], start: int, end: int) -> None:
+        """Drop a table, or mark where it begins and ends."""
+        if not open_tables or (self.templates and open_tables[-1][0] < self.templates[-1].start):
+            self.cuts.append((start, end, "\n", ""))
+            return
+        opened, first_line_end = open_tables.pop()
+        if tables.is_dropped(self.markup[opened:first_line_end]):
+            self.cuts.append((opened, end, "\n", ""))
+        else:
+            self.cuts.append((opened, first_line_end, f"\n{tables.OPEN}\n", ""))
+            self.cuts.append((start, end, f"\n{tables.CLOSE}\n", ""))
 
     def _tag(self, token: re.Match[str]) -> int:
         """Cut a comment or an extension tag; returns where to read on."""
@@ -146,8 +175,8 @@ class _Pruner:
         if name == "table":
             if markup[start + 1] == "/":
                 self._close_table(self.html_tables, start, end)
-            else:
-                self.html_tables.append(start)
+            elif len(self.html_tables) < _DEEPEST:
+                self.html_tables.append((start, end))
             return end
         closing = None
         if markup[start + 1] != "/" and markup[end - 2] != "/" and name not in self.unclosed:
@@ -157,11 +186,19 @@ class _Pruner:
         if closing is None:
             self.cuts.append((start, end, "", ""))
             return end
-        self.cuts.append((start, closing.end(), _raw_text(name, markup[end : closing.start()]), ""))
+        self.cuts.append((start, closing.end(), self._raw_text(name, markup[end : closing.start()]), ""))
         return closing.end()
 
+    def _raw_text(self, name: str, content: str) -> str:
+        """What a reader sees of an extension tag."""
+        if name in ("nowiki", "pre"):
+            return content.translate(ESCAPES)
+        if name in _FORMULAS:
+            return formula(content, self.formulas).translate(ESCAPES)
+        return ""
+
     def _give_up(self) -> None:
-        """Templates that nobody closed: drop each to the end of its line, the rest of the page is prose."""
+        """What nobody closed: a template is dropped to the end of its line, a table ends before the next heading."""
         done = line_end = 0
         for template in self.templates:
             if template.start < done:
@@ -171,6 +208,12 @@ class _Pruner:
                 line_end = len(self.markup) if found < 0 else found
             done = line_end if renderer(template.name, self.lang) is None else self._content(template)
             self.cuts.append((template.start, done, "", template.name))
+        end = following = len(self.markup)
+        for opened, first_line_end in sorted((*self.tables, *self.html_tables), reverse=True):
+            found = self.markup.find("\n==", first_line_end, following)
+            end, following = (end if found < 0 else found), opened
+            self.cuts.append((opened, first_line_end, f"\n{tables.OPEN}\n", ""))
+            self.cuts.append((end, end, f"\n{tables.CLOSE}\n", ""))
 
     def _content(self, template: _Open) -> int:
         """Where the first argument of an unclosed value template begins."""
@@ -181,33 +224,32 @@ class _Pruner:
         """What the cuts leave."""
         pieces: list[str] = []
         unexpanded: Counter[str] = Counter()
+        disambiguation = False
         end = 0
-        for start, stop, instead, name in sorted(self.cuts):
+        markup = self.markup
+        self.cuts.sort()
+        for start, stop, instead, name in self.cuts:
             if start < end:
                 end = max(end, stop)
                 continue
-            pieces.append(self.markup[end:start])
             if instead:
-                pieces.append(instead)
-            if name and not is_noise(name):
-                unexpanded[name.strip().rstrip(":")] += 1
+                pieces += (markup[end:start], instead)
+            elif start and markup[start - 1] == " " and markup[stop : stop + 1] in _LOST_GAP:
+                pieces.append(markup[end : start - 1])  # `a {{b}}, c` without a gap before the comma
+            else:
+                pieces.append(markup[end:start])
+            if name and (kind := dropped(name)) != "noise":
+                if kind == "disambiguation":
+                    disambiguation = True
+                else:
+                    unexpanded[name.strip().rstrip(":")] += 1
             end = stop
-        pieces.append(self.markup[end:])
-        return Pruned("".join(pieces), unexpanded)
+        pieces.append(markup[end:])
+        return Pruned("".join(pieces), unexpanded, disambiguation)
 
 
-def prune(markup: str, lang: str) -> Pruned:
-    """Cut comments, references, tables and all templates but those that `templates` can put into words."""
-    pruner = _Pruner(markup, lang)
+def prune(markup: str, lang: str, formulas: Formulas = "readable") -> Pruned:
+    """Cut comments, references, boxes and all templates but those that can be put into words."""
+    pruner = _Pruner(markup, lang, formulas)
     pruner.sweep()
     return pruner.result()
-
-
-def _raw_text(name: str, content: str) -> str:
-    """What a reader sees of an extension tag."""
-    if name in ("nowiki", "pre"):
-        return content.translate(_ESCAPES)
-    if name in ("math", "chem", "ce"):
-        formula = content.strip()
-        return formula.translate(_ESCAPES) if _SIMPLE_FORMULA.fullmatch(formula) else "&#91;formula&#93;"
-    return ""

@@ -7,31 +7,49 @@ is open; what is never closed gives its text back.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from lmflow.extract.wikitext.arguments import arguments
+from lmflow.extract.wikitext.guess import guess
 from lmflow.extract.wikitext.namespaces import is_hidden
-from lmflow.extract.wikitext.templates import arguments, renderer
+from lmflow.extract.wikitext.templates import renderer
 
 _TOKEN: Final = re.compile(
     r"\[\[([^\[\]{}|<>\n]*)(?:\|([^\[\]{}|<\n]*))?\]\]"
     r"|\[\["
     r"|\]\]"
-    r"|\{\{\s*([^|{}<>\[\]\n:]*:?)"
+    r"|\{\{\s*(#[a-z]+:|[^|{}<>\[\]\n:]*:?)"
     r"|\}\}"
     r"|\|"
     r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*"
     r"|\]"
     r"|''+"
     r"|<sup>([-+−–\d]{1,12})</sup>"
+    r"|<(?:span|div|small)\b[^<>]*display\s*:\s*none[^<>]*>[^<>\n]*</(?:span|div|small)>"
     r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>"
-    r"|__[A-Z]+__"
+    r"|__[^\W\d_]{3,30}__"
     r"|-\{(?!\{)"
     r"|\}-"
 )
-_BLOCKS: Final = frozenset(
-    ("br", "p", "div", "blockquote", "center", "li", "ul", "ol", "dl", "dd", "dt", "tr", "td", "th", "caption", "hr")
-) | frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "poem", "section"))
+#: What a tag puts in its place, by the tag's name with its slash.
+_TAGS: Final = {
+    **dict.fromkeys(
+        ("br", "/br", "hr", "p", "/p", "div", "/div", "blockquote", "/blockquote", "center", "/center"), "\n"
+    ),
+    **dict.fromkeys(("ul", "/ul", "ol", "/ol", "dl", "/dl", "dd", "/dd", "dt", "/dt", "/li", "poem", "/poem"), "\n"),
+    **dict.fromkeys(("h1", "/h1", "h2", "/h2", "h3", "/h3", "h4", "/h4", "h5", "/h5", "h6", "/h6", "section"), "\n"),
+    "li": "\n* ",
+    "tr": "\n|-\n",
+    "td": "\n| |",
+    "th": "\n| |",
+    "caption": "\n|+",
+    "/caption": "\n",
+    "rt": "(",
+    "/rt": ")",
+}
+_RUBY_BRACKETS: Final = ("(", "（", "[")
 _SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
 _DEEPEST: Final = 40
 #: Editions written in several scripts, with the variants we prefer, best first.
@@ -62,11 +80,20 @@ class _Frame:
         return [*self.done, "".join(self.text)]
 
 
-def render(markup: str, lang: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The words of a page, and what was hidden on the way."""
+
+    text: str
+    hidden_links: list[str]  # `Category:X`, `de:Y`, `File:Z`
+    unexpanded: Counter[str]
+
+
+def render(markup: str, lang: str) -> Rendered:
     """The words of pruned markup; line structure is left as it was."""
     rendering = _Rendering(lang)
     rendering.sweep(markup)
-    return rendering.finish()
+    return Rendered(rendering.finish(), rendering.hidden_links, rendering.unexpanded)
 
 
 class _Rendering:
@@ -77,29 +104,35 @@ class _Rendering:
         self._variants = _VARIANTS.get(lang.partition("-")[0], ())
         self._frames = [_Frame("")]
         self._labels = 0  # external links whose label is being read
+        self._in_ruby = False  # whether a reading was put into brackets of ours
+        self.hidden_links: list[str] = []
+        self.unexpanded: Counter[str] = Counter()
 
     def sweep(self, markup: str) -> None:
         """Look at every token once."""
         position = 0
-        text = self._frames[-1].text
+        frames = self._frames
+        text = frames[-1].text
         for token in _TOKEN.finditer(markup):
             start = token.start()
+            if markup[start] == "|" and len(frames) == 1:
+                continue  # a cell of a table: `layout` reads it
             if start > position:
                 text.append(markup[position:start])
             position = token.end()
             group = token.lastindex
             if group is None:
                 self._mark(token[0])
-                text = self._frames[-1].text
+                text = frames[-1].text
             elif group <= 2:
-                text.append(_simple_link(token[1], token[2]))
+                text.append(self._simple_link(token[1], token[2]))
             elif group == 3:
                 self._open_template(token[3])
-                text = self._frames[-1].text
+                text = frames[-1].text
             elif group == 4:
                 text.append(token[4].translate(_SUPERSCRIPT))
-            elif token[5].lower() in _BLOCKS:
-                text.append("\n")
+            else:
+                self._tag(token[5].lower(), markup[start + 1] == "/", text)
         text.append(markup[position:])
 
     def finish(self) -> str:
@@ -119,7 +152,8 @@ class _Rendering:
             else:
                 frame.text.append("|")
         elif mark == "[[":
-            self._open(_Frame("["))
+            if len(self._frames) <= _DEEPEST:
+                self._frames.append(_Frame("["))
         elif mark == "]]":
             self._close("[")
         elif mark == "}}":
@@ -138,17 +172,28 @@ class _Rendering:
             if not self._variants:
                 frame.text.append(mark)
             elif mark == "-{":
-                self._open(_Frame("-"))
+                if len(self._frames) <= _DEEPEST:
+                    self._frames.append(_Frame("-"))
             else:
                 self._close("-")
+
+    def _tag(self, name: str, closing: bool, text: list[str]) -> None:
+        """An HTML tag: a new line, a cell, brackets around a reading, or nothing."""
+        put = _TAGS.get(f"/{name}" if closing else name)
+        if put is None:
+            return
+        if name == "rt":
+            if not closing:
+                self._in_ruby = not (text and text[-1].endswith(_RUBY_BRACKETS))
+            if not self._in_ruby:
+                return
+            self._in_ruby = not closing
+        text.append(put)
 
     def _open_template(self, name: str) -> None:
         function, colon, argument = name.partition(":")
         frame = _Frame("{", function + colon)
         frame.text.append(argument)
-        self._open(frame)
-
-    def _open(self, frame: _Frame) -> None:
         if len(self._frames) <= _DEEPEST:
             self._frames.append(frame)
 
@@ -173,17 +218,36 @@ class _Rendering:
 
     def _words(self, frame: _Frame) -> str:
         if frame.kind == "{":
-            render = renderer(frame.name, self._lang)
-            raw = frame.arguments()
-            return render(arguments(raw if frame.name.endswith(":") else raw[1:])) if render else ""
+            return self._template(frame.name, frame.arguments())
         if frame.kind == "-":
             return self._variant(frame.arguments())
         target, *labels = frame.arguments()
         if "\n" in target:  # an unclosed link swallowed prose: give it back
             return "|".join([target, *labels])
         if is_hidden(target):
+            self.hidden_links.append(target)
             return ""
         return "|".join(labels) if any(labels) else target.lstrip(":")
+
+    def _simple_link(self, target: str, label: str | None) -> str:
+        """`[[target]]` or `[[target|label]]` without anything nested."""
+        if ":" in target:
+            if is_hidden(target):
+                self.hidden_links.append(target)
+                return ""
+            target = target.lstrip(":")
+        shown = label or target
+        return shown.replace("'''", "").replace("''", "") if "''" in shown else shown
+
+    def _template(self, name: str, raw: list[str]) -> str:
+        """A template that is listed, or one that may be guessed."""
+        args = arguments(raw if name.endswith(":") else raw[1:], self._lang)
+        if render := renderer(name, self._lang):
+            return render(args)
+        words = guess(name, args)
+        if not words:
+            self.unexpanded[name.strip()] += 1
+        return words
 
     def _variant(self, parts: list[str]) -> str:
         """`-{zh-hans:信息;zh-hant:資訊}-` in the variant we prefer; hidden rules show nothing."""
@@ -196,13 +260,3 @@ class _Rendering:
         if not found:
             return content
         return next((found[variant] for variant in self._variants if variant in found), next(iter(found.values())))
-
-
-def _simple_link(target: str, label: str | None) -> str:
-    """`[[target]]` or `[[target|label]]` without anything nested."""
-    if ":" in target:
-        if is_hidden(target):
-            return ""
-        target = target.lstrip(":")
-    shown = label or target
-    return shown.replace("'''", "").replace("''", "") if "''" in shown else shown

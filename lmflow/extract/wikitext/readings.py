@@ -1,0 +1,436 @@
+"""How a value template is read aloud: functions from its arguments to the words and numbers it shows.
+
+`templates.toml` names them in its sections; those in `WITH_TEXT` take a text first. Converted values that only the
+template's source could compute (the miles behind the kilometres) are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from lmflow.extract.wikitext import locales
+from lmflow.extract.wikitext.arguments import Arguments, Renderer
+from lmflow.extract.wikitext.expressions import evaluate
+
+_NUMBER = re.compile(r"[-+−–]?[\d.,٫٬ /⁄+]*\d")
+_RANGE: Final = {
+    **{word: f" {word} " for word in ("to", "and", "or", "by", "x", "×", "plus", "bis", "à", "a", "y", "et", "und")},
+    **{"-": "–", "–": "–", "to(-)": "–", "and(-)": "–", "+/-": " ± ", "±": " ± ", "x": " × ", "*": " × "},
+    **{"до": " до ", "и": " и ", "至": "至", "到": "到", "〜": "〜", "إلى": " إلى ", "से": " से ", "تا": " تا "},
+}
+_UNITS: Final = {
+    "m2": "m²", "km2": "km²", "cm2": "cm²", "mm2": "mm²", "m3": "m³", "km3": "km³", "cm3": "cm³", "sqmi": "sq mi",
+    "mi2": "sq mi", "sqft": "sq ft", "ft2": "sq ft", "cuft": "cu ft", "C": "°C", "F": "°F", "K": "K", "kph": "km/h",
+    "C-change": "°C", "F-change": "°F", "mph": "mph", "ftin": "ft", "um": "µm", "deg": "°", "percent": "%",
+    "sqkm": "km²", "sqm": "m²", "cuyd": "cu yd", "e6t": "million tonnes", "e3": "thousand", "e6": "million",
+}  # fmt: skip
+_CHINESE_LABELS: Final = {
+    "c": "Chinese",
+    "s": "simplified Chinese",
+    "t": "traditional Chinese",
+    "p": "pinyin",
+    "w": "Wade–Giles",
+}
+#: Editions whose `lang-xx` templates begin with the language's name, and what follows it.
+_LABELLED: Final = {
+    **dict.fromkeys(("en", "simple", "ja", "ko", "hi", "id", "ms", "tr", "bn", "ta", "te", "sw", "ur"), ": "),
+    **dict.fromkeys(("zh", "wuu", "gan"), "："),
+}
+_SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_TEXT_NAMES: Final = (
+    "text",
+    "quote",
+    "content",
+    "1",
+    "texto",
+    "texte",
+    "zitat",
+    "text1",
+    "цитата",
+    "quotation",
+    "nombre",
+)
+
+
+def first(args: Arguments) -> str:
+    """The first argument, or the one named as the text."""
+    return args.at(0) or next((args.named[name] for name in _TEXT_NAMES if args.named.get(name)), "")
+
+
+def second(args: Arguments) -> str:
+    """The second argument, else the first."""
+    return args.at(1) or args.at(0)
+
+
+def last(args: Arguments) -> str:
+    """The last positional argument that is not empty."""
+    return next((part for part in reversed(args.positional) if part), "")
+
+
+def joined(separator: str) -> Renderer:
+    """All arguments with a separator."""
+    return lambda args: separator.join(part for part in args.positional if part)
+
+
+def literal(text: str) -> Renderer:
+    """Always the same."""
+    return lambda args: text
+
+
+def before(prefix: str) -> Renderer:
+    """The arguments after a prefix."""
+    return lambda args: prefix + "–".join(part for part in args.positional if part)
+
+
+def after(suffix: str) -> Renderer:
+    """The first argument before a suffix."""
+    return lambda args: f"{args.at(0)}{suffix}"
+
+
+def items(separator: str) -> Renderer:
+    """Items of a list template; a plain list already has its lines."""
+
+    def render(args: Arguments) -> str:
+        parts = [part for part in args.positional if part]
+        return parts[0] if len(parts) == 1 else separator.join(parts)
+
+    return render
+
+
+def number(args: Arguments) -> str:
+    """A number with the separators of the edition."""
+    return locales.number(args.at(0), args.lang) if "R" not in args.positional[1:] else args.at(0)
+
+
+def quantity(args: Arguments) -> str:
+    """French `{{unité|5000|km|2}}` and its kin: a number, then units with exponents."""
+    written = locales.number(args.at(0).replace(" ", ""), args.lang)
+    if args.named.get("e"):
+        written += f"×10{args.named['e'].translate(_SUPERSCRIPT)}"
+    units = ""
+    for part in args.positional[1:]:
+        if part and part.lstrip("-−").isdecimal():
+            units += part.translate(_SUPERSCRIPT)
+        elif part:
+            units += f" {part}"
+    return f"{written}{units or ' ' + args.named.get('u', args.named.get('ul', ''))}".strip()
+
+
+def convert(args: Arguments) -> str:
+    """`{{convert|5|to|10|km|mi}}`: the values with the unit they were written in."""
+    parts, index = args.positional, 1
+    spoken = locales.number(args.at(0), args.lang)
+    while index + 1 < len(parts) and parts[index] in _RANGE and _NUMBER.fullmatch(parts[index + 1]):
+        spoken += _RANGE[parts[index]] + locales.number(parts[index + 1], args.lang)
+        index += 2
+    if index < len(parts) and parts[index]:
+        spoken += " " + _UNITS.get(parts[index], parts[index])
+    if index + 2 < len(parts) and parts[index] in ("ft", "st", "lb", "mi") and _NUMBER.fullmatch(parts[index + 1]):
+        spoken += f" {parts[index + 1]} {parts[index + 2]}"  # {{convert|6|ft|3|in}}
+    return spoken
+
+
+def fraction(args: Arguments) -> str:
+    """`{{frac|3|1|2}}` as `3 1/2`."""
+    parts = args.positional
+    if len(parts) == 1:
+        return f"1/{parts[0]}"
+    return f"{parts[0]}/{parts[1]}" if len(parts) == 2 else f"{parts[0]} {parts[1]}/{parts[2]}" if parts else ""
+
+
+def value(args: Arguments) -> str:
+    """`{{val|1.23|0.05|e=6|u=m}}`."""
+    spoken = args.at(0)
+    if args.at(1):
+        spoken += f"±{args.at(1).lstrip('±')}"
+    if args.named.get("e"):
+        spoken += f"×10^{args.named['e']}"
+    unit = next((args.named[key] for key in ("u", "ul", "up", "upl") if args.named.get(key)), "")
+    return f"{args.named.get('p', '')}{spoken} {unit}".strip()
+
+
+def date(args: Arguments) -> str:
+    """`{{birth date|1879|3|14}}` as the edition writes dates; of two dates the later, with the age."""
+    parts = tuple(part for part in args.positional if part)
+    day_first = args.named.get("df", "")[:1] in ("y", "1", "t") or args.named.get("format", "")[:1] == "d"
+    if len(parts) >= 6 and all(part.isdecimal() for part in parts[:6]):
+        return _last_date(tuple(int(part) for part in parts[:6]), args.lang, day_first)
+    if len(parts) >= 3:
+        return date_of(parts, args.lang, day_first) or " ".join(parts[:3])
+    if len(parts) == 2 and all(part.isdecimal() for part in parts) and 1 <= int(parts[1]) <= 12:
+        return locales.date(int(parts[0]), int(parts[1]), 0, args.lang)
+    return _iso(parts[0], args.lang) if len(parts) == 1 else " ".join(parts)
+
+
+def age_at(args: Arguments) -> str:
+    """Whole years between two dates that are both given."""
+    parts = [part for part in args.positional if part][:6]
+    if len(parts) < 6 or not all(part.isdecimal() for part in parts):
+        return ""
+    early, late = sorted((tuple(map(int, parts[:3])), tuple(map(int, parts[3:]))))
+    return str(_years(early, late))
+
+
+def date_of(parts: tuple[str, ...], lang: str, day_first: bool = False) -> str:
+    """Three leading arguments as a date, empty when they are none: year month day, day month year, day name year."""
+    one, two, three = (part.strip() for part in parts[:3])
+    if not (one.isdecimal() and three.isdecimal()):
+        return ""
+    if not two.isdecimal():
+        return f"{one} {two} {three}" if len(three) >= 3 and int(one) <= 31 and two.replace(".", "").isalpha() else ""
+    if 1 <= int(two) <= 12:
+        if 3 <= len(one) <= 4 and 0 < int(three) <= 31:
+            return locales.date(int(one), int(two), int(three), lang, day_first)
+        if 3 <= len(three) <= 4 and 0 < int(one) <= 31:
+            return locales.date(int(three), int(two), int(one), lang, day_first=True)
+    return ""
+
+
+def _iso(text: str, lang: str) -> str:
+    found = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)", text)
+    return locales.date(int(found[1]), int(found[2]), int(found[3]), lang) if found else text
+
+
+def _last_date(numbers: tuple[int, ...], lang: str, day_first: bool) -> str:
+    """Death and birth, in whichever order: the death, and the age."""
+
+    def ordered(three: tuple[int, ...]) -> tuple[int, ...]:
+        return three if three[0] > 31 else three[::-1]
+
+    early, late = sorted((ordered(numbers[:3]), ordered(numbers[3:])))
+    written = locales.date(late[0], late[1], late[2], lang, day_first)
+    age = _years(early, late)
+    if not 0 < age < 130:
+        return written
+    return f"{written} (aged {age})" if lang in ("en", "simple") else f"{written} ({age})"
+
+
+def _years(early: tuple[int, ...], late: tuple[int, ...]) -> int:
+    return late[0] - early[0] - (late[1:] < early[1:])
+
+
+def as_of(args: Arguments) -> str:
+    """`{{as of|2011|5|lc=y}}`."""
+    when = date(Arguments(args.positional, {}, args.lang))
+    if args.lang not in ("en", "simple"):
+        return when
+    word = (args.named.get("since") and "since") or "as of"
+    return f"{word if args.named.get('lc') else word.capitalize()} {when}"
+
+
+def circa(args: Arguments) -> str:
+    """`c. 1503`, `c. 1510 – c. 1516`."""
+    return " – ".join(f"c. {part}" for part in args.positional if part) or "c. "
+
+
+def nihongo(args: Arguments) -> str:
+    """`{{nihongo|English|kanji|rōmaji}}` as `English (kanji, rōmaji)`."""
+    inside = ", ".join(part for part in args.positional[1:3] if part)
+    return f"{args.at(0)} ({inside})" if args.at(0) and inside else args.at(0) or inside
+
+
+def chinese_names(args: Arguments) -> str:
+    """`{{zh|s=…|t=…|p=…}}`."""
+    return "; ".join(f"{label}: {args.named[key]}" for key, label in _CHINESE_LABELS.items() if args.named.get(key))
+
+
+def vessel(prefix: str) -> Renderer:
+    """`{{USS|Nimitz|CVN-68}}`."""
+
+    def render(args: Arguments) -> str:
+        hull = f" ({args.at(1)})" if args.at(1) else ""
+        return f"{prefix} {args.at(0)}{hull}"
+
+    return render
+
+
+def ship(args: Arguments) -> str:
+    """`{{ship|SS|Ohio}}`."""
+    return " ".join(part for part in args.positional[:2] if part)
+
+
+def with_reading(args: Arguments) -> str:
+    """A word with its pronunciation."""
+    return f"{args.at(0)}({args.at(1)})" if args.at(1) else args.at(0)
+
+
+def century(args: Arguments) -> str:
+    """French `{{s-|XVIII}}`."""
+    return f"{args.at(0)}{args.at(1) or 'e'} siècle" + (" av. J.-C." if args.at(2) else "")
+
+
+def siglo(args: Arguments) -> str:
+    """Spanish `{{siglo|XX||s}}`."""
+    return f"siglo {args.at(0)}" + (" a. C." if args.at(1) in ("a", "a. C.") else "")
+
+
+def third_or_first(args: Arguments) -> str:
+    """A link to another language: the local label, else the local title."""
+    return args.at(2) or args.at(0)
+
+
+def fourth(args: Arguments) -> str:
+    """`{{tsl|en|foreign|local|label}}`."""
+    return args.at(3) or args.at(2) or args.at(1)
+
+
+def link(args: Arguments) -> str:
+    """A link described by named arguments."""
+    named = args.named
+    return named.get("texte") or named.get("fr") or named.get("label") or named.get("lt") or args.at(1) or args.at(0)
+
+
+def lifespan(args: Arguments) -> str:
+    """Zh `{{bd|1879年|3月14日|1955年|4月18日}}`."""
+    return f"（{args.at(0)}{args.at(1)}－{args.at(2)}{args.at(3)}）"
+
+
+def labelled(code: str) -> Renderer:
+    """`{{lang-de|Berlin}}`: the text, after the language's name where the edition shows it."""
+
+    def render(args: Arguments) -> str:
+        return _labelled(code, args.at(0) or args.named.get("text", ""), args.at(1), args.lang)
+
+    return render
+
+
+def langx(args: Arguments) -> str:
+    """`{{langx|de|Berlin}}`."""
+    return _labelled(args.at(0), args.at(1) or args.named.get("text", ""), args.at(2), args.lang)
+
+
+def _labelled(code: str, text: str, reading: str, lang: str) -> str:
+    if not text:
+        return ""
+    if reading and lang in ("en", "simple"):
+        text += f", romanized: {reading}"
+    colon = _LABELLED.get(lang)
+    name = locales.language(code, lang) if colon else ""
+    return f"{name}{colon}{text}" if name else text
+
+
+def country(args: Arguments) -> str:
+    """`{{flag|Jamaica}}`, `{{flag|JAM}}`."""
+    name = args.named.get("name") or args.at(0)
+    return locales.country(name, args.lang) or name
+
+
+def height(args: Arguments) -> str:
+    """`{{height|m=1.85}}`, `{{height|ft=6|in=2}}`."""
+    units = ("m", "cm", "ft", "in")
+    return " ".join(f"{args.named[unit]} {unit}" for unit in units if args.named.get(unit)) or args.at(0)
+
+
+def coordinates(args: Arguments) -> str:
+    """`{{coord|51|30|N|0|7|W|display=inline}}`; nothing when they stand in the title only."""
+    if "inline" not in args.named.get("display", "inline"):
+        return ""
+    marks = ("°", "′", "″")
+    shown, step = "", 0
+    for part in args.positional:
+        if part in ("N", "S", "E", "W", "O"):
+            shown, step = f"{shown}{part} ", 0
+        elif step < 3 and _NUMBER.fullmatch(part):
+            shown, step = shown + part + marks[step], step + 1
+        else:
+            break
+    if shown.endswith(("N ", "S ", "E ", "W ", "O ")):
+        return shown.strip()
+    return ", ".join(f"{part}°" for part in args.positional[:2] if _NUMBER.fullmatch(part))
+
+
+def ordinal(args: Arguments) -> str:
+    """English `{{ordinal|5}}`."""
+    digits = args.at(0)
+    if not digits.isdecimal():
+        return digits
+    ending = "th" if digits[-2:-1] == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
+    return digits + ending
+
+
+def percentage(args: Arguments) -> str:
+    """`{{percentage|1|4|0}}`: part of a whole, with so many decimals."""
+    try:
+        part, whole = (float(args.at(index).replace(",", "")) for index in (0, 1))
+        return f"{100 * part / whole:.{min(9, int(args.at(2) or 0))}f}%"
+    except (ValueError, ZeroDivisionError):
+        return ""
+
+
+def expression(args: Arguments) -> str:
+    """`{{#expr: 3*4}}`."""
+    return evaluate(args.at(0))
+
+
+def when_nonempty(args: Arguments) -> str:
+    """`{{#if: condition | then | else}}`."""
+    return args.at(1) if args.at(0) else args.at(2)
+
+
+def when_equal(args: Arguments) -> str:
+    """`{{#ifeq: a | b | then | else}}`."""
+    return args.at(2) if args.at(0) == args.at(1) else args.at(3)
+
+
+def sort_name(args: Arguments) -> str:
+    """`{{sortname|John|Smith}}`."""
+    return " ".join(part for part in args.positional[:2] if part)
+
+
+def quoted(args: Arguments) -> str:
+    """A quotation and who said it."""
+    text = first(args)
+    who = next((args.named[key] for key in ("author", "autor", "auteur", "source", "автор") if args.named.get(key)), "")
+    return f"{text} — {who}" if text and who else text
+
+
+#: Ways to read a template, by the words that templates.toml uses.
+READINGS: Final[dict[str, Renderer]] = {
+    "first": first,
+    "second": second,
+    "last": last,
+    "number": number,
+    "quantity": quantity,
+    "convert": convert,
+    "fraction": fraction,
+    "value": value,
+    "as_of": as_of,
+    "circa": circa,
+    "date": date,
+    "age_at": age_at,
+    "nihongo": nihongo,
+    "chinese_names": chinese_names,
+    "angle_brackets": lambda args: f"⟨{args.at(0)}⟩",
+    "nuclide": lambda args: f"{args.at(0)}-{args.at(1)}" if args.at(1) else args.at(0),
+    "with_reading": with_reading,
+    "ship": ship,
+    "ship_class": lambda args: f"{args.at(0)}-class {args.at(1)}",
+    "century": century,
+    "siglo": siglo,
+    "lifespan": lifespan,
+    "third_or_first": third_or_first,
+    "fourth": fourth,
+    "link": link,
+    "langx": langx,
+    "country": country,
+    "height": height,
+    "coordinates": coordinates,
+    "ordinal": ordinal,
+    "percentage": percentage,
+    "expression": expression,
+    "when_nonempty": when_nonempty,
+    "when_equal": when_equal,
+    "sort_name": sort_name,
+    "quoted": quoted,
+}
+#: Those that take a text first.
+WITH_TEXT: Final[dict[str, Callable[[str], Renderer]]] = {
+    "joined": joined,
+    "items": items,
+    "before": before,
+    "after": after,
+    "literal": literal,
+    "vessel": vessel,
+}

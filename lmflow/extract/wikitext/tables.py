@@ -1,0 +1,104 @@
+"""Tables row by row: the cells of a row on one line, joined by ` | `.
+
+`prune` marks where a table that is kept begins and ends, and drops the others: a table whose class says that it is an
+infobox, navigation or a notice, or that is hidden (`is_dropped`). A nested table gives rows of its own. Attributes of
+cells go; a cell without words leaves no gap.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: Private marks in the text between the sweeps; control characters cannot occur in XML.
+OPEN: Final = "\x02"
+CLOSE: Final = "\x03"
+
+_DROPPED = re.compile(
+    r"navbox|navframe|navigat|vertical-navbox|infobox|taxobox|toccolours-nav|sinottico|metadata|[aotcf]?mbox|sidebar|"
+    r"noprint|nomobile|messagebox|bandeau|avviso|hintergrundfarbe-?basis-nav|succession|catlinks|display\s*:\s*none",
+    re.IGNORECASE,
+)
+_ATTRIBUTES = re.compile(r"(?:\s*[A-Za-z-]+\s*=\s*(?:\"[^\"]*\"?|'[^']*'?|[^\s\"'|]+))+\s*")
+_PARAMETER = re.compile(r"\|(?:[-+}]|\s*[\w][^=|]{0,60}=|\s*$)")
+
+
+def is_dropped(attributes: str) -> bool:
+    """Whether a table is navigation, an infobox, a notice or hidden, by the attributes of its first line."""
+    return _DROPPED.search(attributes) is not None
+
+
+def is_parameter(line: str) -> bool:
+    """Whether a line with a leading bar, outside any table, is left over from a broken template."""
+    return _PARAMETER.match(line) is not None
+
+
+class Row:
+    """The row of a table that is being read."""
+
+    __slots__ = ("_caption", "_cells", "_has_words", "_more", "is_empty")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin the next row."""
+        self._cells: list[str] = []  # those with words
+        self._has_words = False  # whether the last cell has
+        self._more: list[str] = []  # further lines of the last cell
+        self._caption = False
+        self.is_empty = True  # nothing of the row has words yet
+
+    def starts_new(self, line: str) -> bool:
+        """Whether a line with a leading `|` or `!` ends the row so far."""
+        return self._caption or line[1:2] in ("-", "+")
+
+    def feed(self, line: str) -> None:
+        """A line that begins with `|` or `!`: cells, a caption, or the beginning of a row."""
+        mark = line[1:2] if line[0] == "|" else ""
+        if mark == "-":
+            return
+        if self._more:
+            self._end_cell()
+        body = line[1:]
+        if mark == "+":
+            self._caption = True
+            self._add(body[1:])
+            return
+        if line[0] == "!" and "!!" in body:
+            body = body.replace("!!", "||")
+        if "||" in body:
+            for cell in body.split("||"):
+                self._add(cell)
+        else:
+            self._add(body)
+
+    def extend(self, line: str, joint: str = " ") -> None:
+        """A further line of the last cell."""
+        if self._has_words and not self._more:
+            self._more.append(self._cells.pop())
+        if self._more:
+            self._more.append(joint)
+        self._more.append(line)
+        self.is_empty = False
+
+    def text(self) -> str:
+        """The row as one line, empty when no cell has words."""
+        if self._more:
+            self._end_cell()
+        return " | ".join(self._cells)
+
+    def _add(self, cell: str) -> None:
+        """A cell without its attributes, which stand before the first single bar."""
+        if "|" in cell:
+            cell = cell.partition("|")[2]
+        cell = cell.strip()
+        self._has_words = bool(cell) and not ("=" in cell and _ATTRIBUTES.fullmatch(cell))
+        if self._has_words:
+            self._cells.append(cell)
+            self.is_empty = False
+
+    def _end_cell(self) -> None:
+        self._cells.append("".join(self._more))
+        self._more = []
+        self._has_words = True

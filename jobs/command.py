@@ -38,9 +38,9 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 class Bar:
     """How far one piece of work has come: count, rate and time left."""
 
-    def __init__(self, what: str, total: float | None, unit: str) -> None:
+    def __init__(self, what: str, total: float | None, unit: str, already: float = 0) -> None:
         self._what, self.total, self._unit = what, total, unit
-        self._done = 0.0
+        self._done = self._already = already
         self._started = self._printed = time.monotonic()
 
     def advance(self, amount: float = 1, note: str = "") -> None:
@@ -62,7 +62,7 @@ class Bar:
             self._print(f"{self._what}: {self._done:,.0f} {self._unit} in {elapsed:.1f} s", last=True)
 
     def _line(self, now: float) -> str:
-        rate = self._done / max(now - self._started, 1e-9)
+        rate = (self._done - self._already) / max(now - self._started, 1e-9)
         if not self.total:
             return f"{self._what}: {self._done:,.0f} {self._unit}, {rate:,.1f} a second"
         left = max(self.total - self._done, 0) / rate if rate else float("inf")
@@ -85,9 +85,9 @@ class Progress:
         print(text, file=sys.stderr, flush=True)
 
     @contextmanager
-    def bar(self, total: float | None, what: str, unit: str = "items") -> Iterator[Bar]:
-        """Progress of one piece of work of `total` units (None: unknown)."""
-        bar = Bar(what, total, unit)
+    def bar(self, total: float | None, what: str, unit: str = "items", already: float = 0) -> Iterator[Bar]:
+        """Progress of one piece of work of `total` units (None: unknown), of which some were done before."""
+        bar = Bar(what, total, unit, already)
         try:
             yield bar
         finally:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow.fs import FileSelector
 
 from jobs.command import Progress, Result
 from jobs.spark import write_staged
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 EXPERIMENT: Final = "lmflow/ingest"
-#: The outcome of a row that is not an item but says something about its task, as JSON.
-REPORT: Final = "report"
+#: How the reason of a tombstone begins that a dump made, not a person: it goes when the page comes back.
+ABSENT: Final = "absent: "
 
 
 class Tally:
@@ -142,8 +143,9 @@ def known_documents(lake: Lake, source: str) -> Known:
 
 
 def forgotten(lake: Lake) -> frozenset[str]:
-    """Documents that must never come back."""
-    return frozenset(lake.table("tombstones").read(["doc_id"])["doc_id"].to_pylist())
+    """Documents that must never come back, because a person asked."""
+    rows = lake.table("tombstones").read(["doc_id", "reason"])
+    return frozenset(row["doc_id"] for row in rows.to_pylist() if not (row["reason"] or "").startswith(ABSENT))
 
 
 def fetch_states(lake: Lake, kind: str) -> dict[str, dict[str, Any]]:
@@ -172,18 +174,6 @@ def map_rows(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     return frame.mapInArrow(work, from_arrow_schema(schema))
-
-
-def stage_pages(frame: DataFrame, table: Table) -> tuple[str, list[str]]:
-    """Run a plan that ends in OUTCOMES and knows no copies: stage the documents, return the reports of its tasks."""
-    from pyspark.sql import Observation
-    from pyspark.sql import functions as sql
-
-    seen = Observation("reports")
-    is_report = sql.col("outcome") == REPORT
-    reported = frame.observe(seen, sql.collect_list(sql.when(is_report, sql.col("item"))).alias("reports"))
-    staged = write_staged(reported.where(~is_report), table)
-    return staged, list(seen.get["reports"])
 
 
 def stage_outcomes(frame: DataFrame, table: Table) -> tuple[str, list[tuple[str, str, str]]]:
@@ -235,6 +225,16 @@ def stage_counted(frame: DataFrame, table: Table, kinds: Iterable[str]) -> tuple
     total = found.pop("all")
     other = total - sum(found.values())
     return staged, {name: number for name, number in {**found, "failed:other": other}.items() if number}
+
+
+def keep_only(staged: str, names: Collection[str]) -> None:
+    """Remove from a staged folder what a task wrote that failed or was tried twice."""
+    from lmflow.lake.storage import filesystem
+
+    system, path = filesystem(staged)
+    for info in system.get_file_info(FileSelector(path)):
+        if info.base_name not in names:
+            system.delete_file(info.path)
 
 
 def commit_documents(lake: Lake, key: str, staged: str, expected: int) -> Commit:

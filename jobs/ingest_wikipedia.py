@@ -1,49 +1,52 @@
-"""Turn a Wikipedia dump into documents: find it, download it, read its streams in parallel, keep what is new.
+"""Turn a Wikipedia dump into documents: find it, download it, read its parts side by side, keep what is new.
 
     python -m jobs.ingest_wikipedia                                   the editions enabled in sources.yaml
     python -m jobs.ingest_wikipedia --lang de                         the newest finished dump of dumps.wikimedia.org
-    python -m jobs.ingest_wikipedia --file dewiki.xml.bz2 --lang de   a dump you have (bz2 or plain XML)
+    python -m jobs.ingest_wikipedia --file dewiki.xml.bz2 --lang de   a dump you have (bz2, gz, xz, zst or plain XML)
 
-Articles only: other namespaces and redirects are counted, not stored. A page enters again only with a newer revision. A
-dump that was read before is recognised by its checksums, and nothing is done.
+Articles only: other namespaces and redirects are not stored as documents; every page is named with its outcome (and a
+redirect with its target) in the lists of pages under `page_lists`, Parquet files among the lake's raw objects. A page
+enters again only with a newer revision. A dump that was read before is known by its checksums, and nothing is done.
+
+A page that a newer dump no longer holds as an article gets a tombstone, if that dump is complete: all its files were
+read, each has the checksum its site (or the sha1sums.txt beside a file) names, and nothing was lost on the way.
 
 The JSON line: items_seen (pages) = new + changed + unchanged + failed + skipped, by_source, documents_added, batch_id,
-versions, and under `dumps` the report of each dump: pages by namespace, losses, templates left unexpanded (by name in
-the MLflow run's report.json).
+versions, and under `dumps` the report of each dump: pages by namespace, losses, tombstones, templates left unexpanded
+(by name in the MLflow run's report.json).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import ingest
+from jobs import ingest, wikipedia_versions
 from jobs.command import Options, Progress, Result, main
+from jobs.wikipedia_parts import PartsReader, Reports, Task, on_processes, on_spark, workers
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
 from lmflow.crawl.sources import WikipediaSource, choose, load
-from lmflow.crawl.wikimedia import Dump, DumpFile, discover, download, wiki_name
+from lmflow.crawl.wikimedia import Dump, discover, download_all, index_name, wiki_name
 from lmflow.errors import InputError
-from lmflow.extract.documents import OUTCOMES, Outcome, record_batches
-from lmflow.extract.wikidump import decompress, index_streams
-from lmflow.extract.wikipedia import Edition, KnownPages, Report, Stream, documents
+from lmflow.extract.dumpfile import head, index_streams, parts
+from lmflow.extract.wikidump import site_namespaces
+from lmflow.extract.wikipedia import Edition, Reader, Report
 from lmflow.lake import Lake, Objects, transaction_key
+from lmflow.settings import settings
 
-_DAY_S: Final = 86_400.0
-#: Streams of one task: of 100 pages each, about 40 MB of XML, half a minute on a core.
-_TASK_STREAMS: Final = 64
+#: Bytes of a part as stored: the smallest that is worth a start in the middle of a file, the largest that fits memory.
+_SHORTEST_PART, _LONGEST_PART = 4_000_000, 64_000_000
+_PARTS_A_WORKER: Final = 4
 _TEMPLATES_SHOWN: Final = 50
 
 
@@ -54,12 +57,20 @@ class IngestWikipedia(Options):
         (), description="Editions by their name in sources.yaml; default: the enabled ones.", examples=["enwiki"]
     )
     lang: str | None = Field(
-        None, pattern=r"^[a-z]{2,3}(-[a-z-]+)?$", description="An edition by its language code, in place of --source."
+        None,
+        pattern=r"^([a-z]{2,3}(-[a-z-]+)?|simple)$",
+        description="An edition by the code in its address (en, zh, simple, zh-min-nan), in place of --source.",
     )
     date: str = Field("latest", pattern=r"^(latest|\d{8})$", description="Date of the dump, YYYYMMDD, or `latest`.")
+    wait_hours: float = Field(
+        0, ge=0, le=24 * 14, description="Wait up to so many hours for a dump that is not finished yet."
+    )
     site: str | None = Field(None, description="Dump site or mirror for --lang (default: https://dumps.wikimedia.org).")
     file: str | None = Field(None, description="A dump file (path, file:// or s3://) in place of a site; needs --lang.")
     parts: int = Field(0, ge=0, description="Read only the first files of a dump in many files; 0 for all.")
+    engine: Literal["auto", "processes", "spark"] = Field(
+        "auto", description="Where parts are read: processes of this machine, or Spark; auto: Spark unless it is local."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +83,51 @@ class _Work:
     files: tuple[tuple[str, str], ...]  # keys of data and index (empty: none) below `objects`
     objects_root: str
     download: Dump | None
+    is_whole: bool  # all files of a dump, with verified checksums
 
 
 def run(options: IngestWikipedia, progress: Progress) -> Result:
     """Read the chosen dumps; each is committed by itself."""
     started = time.monotonic()
     if options.file is not None:
-        works = [_local_work(options, options.file)]
+        works = [_local_work(options, options.file, progress)]
     else:
         works = [_remote_work(source, options, progress) for source in _sources(options)]
     lake, tally, dumps = Lake.open(), ingest.Tally(), dict[str, Any]()
     batch_id = ingest.new_batch_id()
-    added = 0
     with ingest.exclusive_sources(work.source for work in works):
         todo = []
         for work in works:
-            if lake.table("documents").find(_key(work)) is None:
-                todo.append(work)
-            else:
+            if _was_read(lake, work):
                 progress.say(f"{work.source}: the dump of {work.edition.date or work.files[0][0]} was read before")
-        if todo:
-            names = ", ".join(f"{work.source} {work.edition.date}" for work in todo)
-            with tracking.run(ingest.EXPERIMENT, f"wikipedia {names}", options.model_dump(mode="json")) as mlflow_run:
-                for work in todo:
-                    dumps[work.source] = report = _read(lake, work, batch_id, tally, progress)
-                    added += report["documents_added"]
-                result = _result(lake, tally, dumps, batch_id, added, started)
-                ingest.log_run(mlflow_run, lake, result, dumps)
-                return {**result, "dumps": _without_templates(dumps), "run_id": mlflow_run.run_id}
-    return {**_result(lake, tally, dumps, batch_id, 0, started), "reason": "every dump was read before"}
+            else:
+                todo.append(work)
+        if not todo:
+            return {**_result(lake, tally, dumps, batch_id, started), "reason": "every dump was read before"}
+        tracking.check(settings().mlflow_uri)  # before hours of download
+        names = ", ".join(f"{work.source} {work.edition.date}" for work in todo)
+        with ExitStack() as stack:
+            mlflow_run: tracking.Run | None = None
+            for work in todo:
+                with _reading(lake, work, batch_id, options.engine, progress) as finish:
+                    # MLflow takes seconds to load: the dump is being read meanwhile.
+                    if mlflow_run is None:
+                        config = options.model_dump(mode="json")
+                        mlflow_run = stack.enter_context(tracking.run(ingest.EXPERIMENT, f"wikipedia {names}", config))
+                    dumps[work.source] = finish(tally)
+            assert mlflow_run is not None  # noqa: S101 - there was work to do
+            result = _result(lake, tally, dumps, batch_id, started)
+            ingest.log_run(mlflow_run, lake, result, dumps)
+            return {**result, "dumps": _without_templates(dumps), "run_id": mlflow_run.run_id}
 
 
-def _result(
-    lake: Lake, tally: ingest.Tally, dumps: dict[str, Any], batch_id: int, added: int, started: float
-) -> Result:
+def _result(lake: Lake, tally: ingest.Tally, dumps: dict[str, Any], batch_id: int, started: float) -> Result:
+    added = sum(report["documents_added"] for report in dumps.values())
     result = {
         **tally.result(),
         "documents_added": added,
         "batch_id": batch_id,
-        "versions": {"documents": lake.table("documents").version()},
+        "versions": {name: lake.table(name).version() for name in ("documents", "tombstones")},
         "dumps": dumps,
         "metrics": ingest.metrics(tally, started),
     }
@@ -133,21 +150,31 @@ def _sources(options: IngestWikipedia) -> list[WikipediaSource]:
     if options.source:
         raise InputError("give --source or --lang, not both")
     site = {"site": options.site} if options.site else {}
-    name = wiki_name(options.lang)
+    wiki = wiki_name(options.lang)
     try:
-        return [WikipediaSource(name=name.replace("_", "-"), lang=options.lang, license="CC BY-SA 4.0", **site)]
+        return [
+            WikipediaSource(
+                name=wiki.replace("_", "-"), lang=_language(options.lang), wiki=wiki, license="CC BY-SA 4.0", **site
+            )
+        ]
     except ValueError:
         raise InputError(f"--site {options.site}: must start with http:// or https://") from None
 
 
+def _language(code: str) -> str:
+    return "en" if code == "simple" else code
+
+
 def _remote_work(source: WikipediaSource, options: IngestWikipedia, progress: Progress) -> _Work:
     wiki = source.wiki or wiki_name(source.lang)
-    with Fetcher(_policy(source)) as fetcher:
-        dump = discover(fetcher, source.site, wiki, options.date)
+    policy = replace(Policy.from_settings(source.rate, source.concurrency), max_bytes=50_000_000)
+    with Fetcher(policy) as fetcher:
+        dump = discover(fetcher, source.site, wiki, options.date, options.wait_hours, progress.say)
+    files = len(dump.parts)
     if options.parts:
         dump = replace(dump, parts=dump.parts[: options.parts])
     size = sum(part.data.size for part in dump.parts)
-    progress.say(f"{source.name}: dump of {dump.date}, {len(dump.parts)} file(s), {size / 1e6:,.1f} MB")
+    progress.say(f"{source.name}: dump of {dump.date}, {len(dump.parts)} of {files} file(s), {size / 1e6:,.1f} MB")
     code = wiki.removesuffix("wiki").replace("_", "-")
     folder = f"raw/wikipedia/{wiki}/{dump.date}"
     return _Work(
@@ -157,17 +184,14 @@ def _remote_work(source: WikipediaSource, options: IngestWikipedia, progress: Pr
         files=tuple(
             (f"{folder}/{part.data.name}", f"{folder}/{part.index.name}" if part.index else "") for part in dump.parts
         ),
-        objects_root=f"{Lake.open().root}/objects",
+        objects_root=Lake.open().objects.uri("").rstrip("/"),
         download=dump,
+        is_whole=len(dump.parts) == files and all(part.data.sha1 for part in dump.parts),
     )
 
 
-def _policy(source: WikipediaSource) -> Policy:
-    return replace(Policy.from_settings(source.rate, source.concurrency), max_bytes=50_000_000)
-
-
-def _local_work(options: IngestWikipedia, file: str) -> _Work:
-    """A dump file the user has; its index is used when it lies beside it."""
+def _local_work(options: IngestWikipedia, file: str, progress: Progress) -> _Work:
+    """A dump file the user has; its index and its checksums are used when they lie beside it."""
     if options.lang is None:
         raise InputError("--file needs --lang, the language of the dump, e.g. --lang en")
     scheme = urlsplit(file).scheme
@@ -176,125 +200,170 @@ def _local_work(options: IngestWikipedia, file: str) -> _Work:
     address = file if scheme == "s3" else Path(urlsplit(file).path if scheme else file).resolve().as_uri()
     root, _, name = address.rpartition("/")
     objects = Objects(root)
-    if not objects.exists(name):
+    if not name or not objects.exists(name):
         raise InputError(f"--file {file}: no such file")
-    with objects.local(name).open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    index = re.sub(r"multistream(\d*)\.xml", r"multistream-index\1.txt", name) if "multistream" in name else ""
+    wiki = wiki_name(options.lang)
     date = re.search(r"-(\d{8})-", name)
+    digests = _digests(objects.local(name), progress)
+    index = index_name(name)
     code = options.lang
     return _Work(
-        source=wiki_name(code).replace("_", "-"),
-        edition=Edition(code, code, f"{code}.wikipedia.org", date[1] if date else "", "CC BY-SA 4.0"),
-        digest=digest,
+        source=wiki.replace("_", "-"),
+        edition=Edition(code, _language(code), f"{code}.wikipedia.org", date[1] if date else "", "CC BY-SA 4.0"),
+        digest=digests["sha256"],
         files=((name, index if index and objects.exists(index) else ""),),
         objects_root=root,
         download=None,
+        is_whole=_is_whole(objects, name, wiki, digests["sha1"]),
     )
+
+
+def _digests(path: Path, progress: Progress) -> dict[str, str]:
+    hashes = {"sha256": hashlib.sha256(), "sha1": hashlib.sha1(usedforsecurity=False)}
+    with path.open("rb") as content, progress.bar(path.stat().st_size / 1e6, f"checking {path.name}", "MB") as bar:
+        while chunk := content.read(1 << 22):
+            for each in hashes.values():
+                each.update(chunk)
+            bar.advance(len(chunk) / 1e6)
+    return {name: each.hexdigest() for name, each in hashes.items()}
+
+
+def _is_whole(objects: Objects, name: str, wiki: str, sha1: str) -> bool:
+    """Whether a file is a dump's only one, by its name, and the dump's list of checksums beside it says the same."""
+    found = re.fullmatch(rf"{wiki}-(\d{{8}})-pages-articles(-multistream)?\.xml(\.\w+)?", name)
+    sums = f"{wiki}-{found[1]}-sha1sums.txt" if found else ""
+    if not sums or not objects.exists(sums):
+        return False
+    return f"{sha1}  {name}" in objects.get(sums).decode("utf-8", "replace").splitlines()
 
 
 def _key(work: _Work) -> str:
     return transaction_key("ingest_wikipedia", edition=work.edition.code, lang=work.edition.lang, digest=work.digest)
 
 
+def _was_read(lake: Lake, work: _Work) -> bool:
+    """Documents are committed first, tombstones last."""
+    return lake.table("tombstones").find(_key(work)) is not None
+
+
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def _read(lake: Lake, work: _Work, batch_id: int, tally: ingest.Tally, progress: Progress) -> dict[str, Any]:
-    """Read one dump into the table; returns its report."""
+@contextmanager
+def _reading(
+    lake: Lake, work: _Work, batch_id: int, engine: str, progress: Progress
+) -> Iterator[Callable[[ingest.Tally], dict[str, Any]]]:
+    """Begin to read one dump; gives a function that ends it, counts what there was and commits it."""
     if work.download is not None:
-        _download(work, work.download, progress)
+        download_all(work.download, Objects(work.objects_root), work.files, work.source, progress.bar)
     objects = Objects(work.objects_root)
-    streams = [stream for data, index in work.files for stream in _streams(objects, data, index)]
-    staged, report = _plan(lake, work, streams, batch_id, progress)
+    tasks = _tasks(objects, work)
+    lake_has = wikipedia_versions.versions(lake, work.edition.code)
+    with objects.open(work.files[0][0]) as file:
+        beginning = head(file)
+    name = f"{work.edition.date or 'file'}-{work.digest[:12]}"
+    reader = PartsReader(
+        Reader(work.edition, lake_has.known(), ingest.forgotten(lake), site_namespaces(beginning)),
+        objects_root=work.objects_root,
+        staged=lake.table("documents").stage(),
+        page_lists=f"raw/wikipedia/{wiki_name(work.edition.code)}/pages/{name}",
+        lake_objects=lake.objects.uri("").rstrip("/"),
+        batch_id=batch_id,
+    )
+
+    def finish(reports: Reports, tally: ingest.Tally) -> dict[str, Any]:
+        return _commit(lake, work, reader, reports, lake_has, tally, progress)
+
+    if engine == "spark" or (engine == "auto" and not settings().spark_master.startswith("local")):
+
+        def on_a_cluster(tally: ingest.Tally) -> dict[str, Any]:
+            with progress.bar(len(tasks), f"reading {work.source}", "tasks") as bar:
+                reports = on_spark(reader, tasks, bar)
+            return finish(reports, tally)
+
+        yield on_a_cluster
+        return
+    size = sum(task.part.end - task.part.start for task in tasks) / 1e6
+    with on_processes(reader, tasks) as wait:
+
+        def here(tally: ingest.Tally) -> dict[str, Any]:
+            with progress.bar(size, f"reading {work.source}", "MB") as bar:
+                reports = wait(bar)
+            return finish(reports, tally)
+
+        yield here
+
+
+def _tasks(objects: Objects, work: _Work) -> list[Task]:
+    """The parts of all files, cut at an index's streams where there is one."""
+    sizes = 0
+    for data, _ in work.files:
+        with objects.open(data) as file:
+            sizes += file.seek(0, 2)
+    length = min(max(sizes // (_PARTS_A_WORKER * workers()), _SHORTEST_PART), _LONGEST_PART)
+    found: list[Task] = []
+    for data, index in work.files:
+        with objects.open(data) as file:
+            streams = _index(objects, data, index, file.seek(0, 2)) if index else ()
+            found += [Task(len(found) + place, data, part) for place, part in enumerate(parts(file, length, streams))]
+    return found
+
+
+def _index(objects: Objects, data: str, index: str, size: int) -> tuple[tuple[int, int], ...]:
+    with objects.open(index) as file, suppress(ValueError):
+        return tuple(index_streams(head(file, size).splitlines(), size))
+    raise InputError(f"{index} is not the index of {data}; remove it, or get both from the same dump")
+
+
+def _commit(
+    lake: Lake,
+    work: _Work,
+    reader: PartsReader,
+    reports: Reports,
+    lake_has: wikipedia_versions.Versions,
+    tally: ingest.Tally,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Check the accounts and commit documents, then tombstones; returns the dump's report."""
+    report = Report.join(each["report"] for each in reports)
+    page_lists = [each["page_list"] for each in reports]
+    if not report.pages:
+        raise InputError(f"{work.files[0][0]} holds no pages; is it a MediaWiki XML export (pages-articles)?")
+    ingest.keep_only(reader.staged, {each["documents"] for each in reports if each["documents"]})
+    documents = [(each["page_list"], each["documents"]) for each in reports]
+    for outcome, copies in wikipedia_versions.drop_copies(lake.objects, reader.staged, documents).items():
+        report.outcomes[outcome] -= copies
+        report.outcomes["skipped:duplicate"] += copies
+    if not any(not name.startswith("skipped:") or name == "skipped:forgotten" for name in report.outcomes):
+        raise InputError(f"{work.files[0][0]}: none of {report.pages} pages is an article: {dict(report.outcomes)}")
     tally.see(work.source, report.pages)
     for outcome, items in report.outcomes.items():
         tally.add(work.source, outcome, items)
-    if not report.pages:
-        raise InputError(f"{work.files[0][0]} holds no pages; is it a MediaWiki XML export (pages-articles)?")
-    articles = sum(report.outcomes[name] for name in ("new", "changed", "unchanged"))
-    if not articles:
-        raise InputError(f"{work.files[0][0]}: none of {report.pages} pages is an article: {dict(report.outcomes)}")
     tally.check()
     stored = report.outcomes["new"] + report.outcomes["changed"]
-    commit = ingest.commit_documents(lake, _key(work), staged, stored)
+    commit = ingest.commit_documents(lake, _key(work), reader.staged, stored)
+    articles = wikipedia_versions.articles(lake.objects, page_lists)
+    is_complete = work.is_whole and not report.lost
+    gone = lake_has.absent(int(work.edition.date), articles) if is_complete else articles[:0]
+    restored = lake_has.restored(articles)
+    reason = f"{ingest.ABSENT}no article in the dump of {work.edition.code} of {work.edition.date}"
+    wikipedia_versions.bury(lake, _key(work), work.edition.code, reader.batch_id, {reason: gone}, restored)
     progress.say(
         f"{work.source}: {report.pages} pages, {stored} stored, {report.outcomes['skipped:redirect']} redirects, "
-        f"{report.missing_pages + report.broken_pages} lost, {report.truncated_streams} streams truncated"
+        f"{report.lost} losses, {len(gone)} tombstones"
     )
     report.unexpanded = type(report.unexpanded)(dict(report.unexpanded.most_common(_TEMPLATES_SHOWN)))
     return {
         "date": work.edition.date,
         "files": [data for data, _ in work.files],
-        "streams": len(streams),
+        "parts": len(reports),
         "documents_added": commit.rows,
+        "is_complete": is_complete,
+        "tombstones": len(gone),
+        "restored": len(restored),
+        "page_lists": lake.objects.uri(page_lists[0].rpartition("/")[0]),
         **report.as_dict(),
     }
-
-
-def _download(work: _Work, dump: Dump, progress: Progress) -> None:
-    objects = Objects(work.objects_root)
-    wanted: list[tuple[DumpFile, str]] = []
-    for part, (data, index) in zip(dump.parts, work.files, strict=True):
-        wanted += [(part.data, data), *([(part.index, index)] if part.index else [])]
-    patient = replace(Policy.from_settings(100, 2), total_s=_DAY_S)
-    with (
-        progress.bar(sum(file.size for file, _ in wanted) / 1e6, f"downloading {work.source}", "MB") as bar,
-        Fetcher(patient) as fetcher,
-    ):
-        before = 0
-        for file, key in wanted:
-            download(fetcher, file, objects, key, lambda done, before=before: bar.reach((before + done) / 1e6))  # type: ignore[misc]
-            before += file.size
-
-
-def _streams(objects: Objects, data: str, index: str) -> list[Stream]:
-    """A stream for every entry of the index, or one for the whole file."""
-    if not index:
-        return [Stream(data, 0, -1, -1)]
-    with objects.open(data) as file:
-        file.seek(0, 2)
-        size = file.tell()
-    with objects.open(index) as file:
-        lines = b"".join(decompress(file)).splitlines()
-    with suppress(ValueError):
-        return [Stream(data, offset, length, pages) for offset, length, pages in index_streams(lines, size)]
-    raise InputError(f"{index} is not the index of {data}; remove it, or get both from the same dump")
-
-
-def _plan(lake: Lake, work: _Work, streams: list[Stream], batch_id: int, progress: Progress) -> tuple[str, Report]:
-    from jobs.spark import session, watching
-
-    spark = session("ingest_wikipedia")
-    tasks = max(1, min(len(streams), max(2 * spark.sparkContext.defaultParallelism, len(streams) // _TASK_STREAMS)))
-    known = spark.sparkContext.broadcast(_known_pages(lake, work.edition.code))
-    reader = _reader(work.edition, known, ingest.forgotten(lake), work.objects_root, batch_id)
-    rows = pa.Table.from_pylist([asdict(stream) for stream in streams])
-    frame = ingest.map_rows(ingest.as_frame(spark, rows, tasks), reader, OUTCOMES)
-    with progress.bar(tasks, f"reading {work.source}", "tasks") as bar, watching(spark, tasks, bar):
-        staged, outcomes = ingest.stage_pages(frame, lake.table("documents"))
-    return staged, Report.join(json.loads(report) for report in outcomes)
-
-
-def _known_pages(lake: Lake, code: str) -> KnownPages:
-    prefix = f"wikipedia:{code}:"
-    rows = lake.table("documents").read(["doc_id", "revision"], pc.field("source") == "wikipedia").sort_by("revision")
-    pairs = zip(rows["doc_id"].to_pylist(), rows["revision"].to_pylist(), strict=True)
-    return KnownPages.of({int(doc_id.removeprefix(prefix)): rev for doc_id, rev in pairs if doc_id.startswith(prefix)})
-
-
-def _reader(
-    edition: Edition, known: Any, forgotten: frozenset[str], objects_root: str, batch_id: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        objects, report = Objects(objects_root), Report()
-        for batch in batches:
-            for row in batch.to_pylist():
-                found = documents(Stream(**row), edition, known.value, forgotten, objects, report)
-                yield from record_batches(found, batch_id)
-        yield from record_batches([Outcome(json.dumps(report.as_dict()), edition.code, ingest.REPORT)], batch_id)
-
-    return read
 
 
 if __name__ == "__main__":

@@ -9,22 +9,40 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urljoin
 
-from lmflow.crawl.http import Fetch, Fetcher, FetchError
+from lmflow.crawl.http import Fetch, Fetcher, FetchError, Policy
+from lmflow.crawl.pace import retry_after
+from lmflow.crawl.urls import authority
 from lmflow.errors import InputError, ServiceError
 from lmflow.lake import Objects
+from lmflow.lake.lock import exclusive
 from lmflow.settings import settings
 
 MULTISTREAM: Final = "articlesmultistreamdump"
 PLAIN: Final = "articlesdump"
 _DATE = re.compile(r"href=\"(?:[^\"]*/)?(\d{8})/\"")
 _CHUNK: Final = 1 << 20
-_DOWNLOAD_TRIES: Final = 4
+_TRIES_IN_VAIN: Final = 4
+_PASSING: Final = (429, 500, 502, 503, 504)
+_ASK_AGAIN_S: Final = 600.0
+_DAY_S: Final = 86_400.0
+CONNECTIONS: Final = 2
+
+
+class Bar(Protocol):
+    """Progress of a download."""
+
+    def reach(self, done: float) -> None:
+        """So much is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,23 @@ def wiki_name(lang: str) -> str:
     return lang.replace("-", "_") + "wiki"
 
 
-def discover(fetcher: Fetcher, site: str, wiki: str, date: str = "latest") -> Dump:
+def index_name(data: str) -> str:
+    """Name of the index of a multistream file; empty when it is none."""
+    return re.sub(r"multistream(\d*)\.xml", r"multistream-index\1.txt", data) if "multistream" in data else ""
+
+
+class UnfinishedError(InputError):
+    """The dump exists and its articles are not complete yet."""
+
+
+def discover(
+    fetcher: Fetcher,
+    site: str,
+    wiki: str,
+    date: str = "latest",
+    wait_hours: float = 0,
+    say: Callable[[str], None] = lambda news: None,
+) -> Dump:
     """Find a dump whose files are complete.
 
     Args:
@@ -72,30 +106,105 @@ def discover(fetcher: Fetcher, site: str, wiki: str, date: str = "latest") -> Du
         site: e.g. https://dumps.wikimedia.org, or a mirror with the same layout.
         wiki: e.g. `enwiki`.
         date: YYYYMMDD, or `latest` for the newest one that is finished.
+        wait_hours: how long to wait for one that is not; the site is asked again every ten minutes at most.
+        say: told that it waits, and how long it still will.
 
     Raises:
-        InputError: no such site, wiki or date, or it is not finished; the message names the URL.
+        InputError: no such site, wiki or date; the message names the URL.
+        UnfinishedError: it was not finished in time.
     """
-    home = f"{site}/{wiki}/"
+    deadline = time.monotonic() + 3600 * wait_hours
+    while True:
+        try:
+            return _find(fetcher, f"{site}/{wiki}/", wiki, date)
+        except UnfinishedError as error:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise
+            pause = min(_ASK_AGAIN_S, max(left / 10, 1.0), left)
+            say(f"{error}; asking again in {pause:,.0f} s, for {left / 3600:.1f} hours at most")
+            time.sleep(pause)
+
+
+def _find(fetcher: Fetcher, home: str, wiki: str, date: str) -> Dump:
     if date != "latest":
-        dump = _read_status(fetcher, home, wiki, date)
+        dump, state = _read_status(fetcher, home, wiki, date)
         if dump is None:
-            raise InputError(f"the dump {home}{date}/ is not finished; wait, or take --date latest")
+            raise UnfinishedError(
+                f"the dump {home}{date}/ is not finished (its articles are {state}); "
+                "wait with --wait-hours, or take --date latest"
+            )
         return dump
     listing = _required(fetcher, home)
     dates = sorted(set(_DATE.findall(listing.body.decode("utf-8", "replace"))), reverse=True)
     for candidate in dates:
-        dump = _read_status(fetcher, home, wiki, candidate)
+        dump, _ = _read_status(fetcher, home, wiki, candidate)
         if dump is not None:
             return dump
-    found = f"none of {', '.join(dates)} is finished" if dates else "it lists no dates"
-    raise InputError(f"no usable dump at {home}: {found}; try another --site or --lang")
+    if dates:
+        raise UnfinishedError(f"no usable dump at {home}: none of {', '.join(dates)} is finished")
+    raise InputError(f"no usable dump at {home}: it lists no dates; try another --site or --lang")
+
+
+def download_all(
+    dump: Dump,
+    objects: Objects,
+    keys: Sequence[tuple[str, str]],
+    source: str,
+    bar: Callable[[float, str, str, float], AbstractContextManager[Bar]],
+) -> None:
+    """Bring all files of a dump into the lake, two at a time: Wikimedia asks for at most two connections.
+
+    Args:
+        dump: what to get.
+        objects: where to.
+        keys: names of the objects: (data, index or empty) of every part.
+        source: what it is called to a person.
+        bar: opens a progress bar: total MB, what is done, the unit, and how much of it is there already.
+
+    Raises:
+        ServiceError: a file could not be had complete after several tries, or another process is downloading from
+            the same site; another run goes on where this one ended.
+    """
+    wanted = [(part.data, data) for part, (data, _) in zip(dump.parts, keys, strict=True)]
+    wanted += [(part.index, index) for part, (_, index) in zip(dump.parts, keys, strict=True) if part.index]
+    there = {file: _bytes_there(file, objects, key) for file, key in wanted}
+    total = sum(file.size for file in there)
+    patient = replace(Policy.from_settings(100, CONNECTIONS), total_s=_DAY_S)
+    lock = threading.Lock()
+    with (
+        bar(total / 1e6, f"downloading {source}", "MB", sum(there.values()) / 1e6) as shown,
+        exclusive(f"downloads from {authority(wanted[0][0].url)}", _DAY_S),
+        Fetcher(patient) as fetcher,
+        ThreadPoolExecutor(CONNECTIONS) as pool,
+    ):
+
+        def fetch(file: DumpFile, key: str) -> None:
+            def count(done: int) -> None:
+                with lock:
+                    there[file] = done
+                    shown.reach(sum(there.values()) / 1e6)
+
+            download(fetcher, file, objects, key, count)
+
+        for future in [pool.submit(fetch, file, key) for file, key in wanted]:
+            future.result()
+
+
+def _partial(file: DumpFile) -> Path:
+    return settings().home / "downloads" / f"{file.sha1 or hashlib.sha256(file.url.encode()).hexdigest()}.part"
+
+
+def _bytes_there(file: DumpFile, objects: Objects, key: str) -> int:
+    if objects.exists(key):
+        return file.size
+    return min(_partial(file).stat().st_size, file.size) if _partial(file).exists() else 0
 
 
 def download(
     fetcher: Fetcher, file: DumpFile, objects: Objects, key: str, on_bytes: Callable[[int], None] = lambda done: None
 ) -> str:
-    """Bring a file into the lake under `key`, unless it is there; returns the key.
+    """Bring a file into the lake under `key`, unless it is there with the right checksum; returns the key.
 
     Args:
         fetcher: does the asking; its total time limit must suit the size.
@@ -105,32 +214,43 @@ def download(
         on_bytes: called with the number of bytes that are on disk so far.
 
     Raises:
-        ServiceError: it could not be had complete after several tries; another run goes on where this one ended.
+        ServiceError: it could not be had complete: several tries in a row brought nothing, or it is not what the site
+            says it is; another run goes on where this one ended.
     """
-    if objects.exists(key):
+    if objects.exists(key) and (not file.sha1 or _sha1(objects.local(key)) == file.sha1):
         on_bytes(file.size)
         return key
-    partial = settings().home / "downloads" / f"{file.sha1 or hashlib.sha256(file.url.encode()).hexdigest()}.part"
+    partial = _partial(file)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    failure = ""
-    for attempt in range(_DOWNLOAD_TRIES):
+    failure, in_vain, reached = "", 0, 0
+    while in_vain < _TRIES_IN_VAIN:
         try:
             _continue(fetcher, file, partial, on_bytes)
+        except _StatusError as error:
+            failure = str(error)
+            if error.status not in _PASSING:
+                break
+            in_vain += 1
+            fetcher.pause(file.url, 2.0**in_vain if error.retry_after_s is None else error.retry_after_s)
         except FetchError as error:
             failure = str(error)
-            fetcher.pause(file.url, 2.0**attempt)
-            continue
-        if not file.sha1 or _sha1(partial) == file.sha1:
-            objects.put(key, partial)
+            have = partial.stat().st_size if partial.exists() else 0
+            in_vain = 0 if have > reached else in_vain + 1  # a connection that breaks again and again still brings it
+            reached = max(reached, have)
+            fetcher.pause(file.url, 2.0**in_vain)
+        else:
+            if not file.sha1 or _sha1(partial) == file.sha1:
+                objects.put(key, partial)
+                partial.unlink()
+                return key
+            failure = "its SHA-1 is not the one the site names"
+            in_vain, reached = in_vain + 2, 0
             partial.unlink()
-            return key
-        failure = "its SHA-1 is not the one the site names"
-        partial.unlink()
     raise ServiceError(f"{file.url} could not be downloaded: {failure}; run the same command again to go on")
 
 
-def _read_status(fetcher: Fetcher, home: str, wiki: str, date: str) -> Dump | None:
-    """The dump of one date, None when its articles are not finished.
+def _read_status(fetcher: Fetcher, home: str, wiki: str, date: str) -> tuple[Dump | None, str]:
+    """The dump of one date, None when its articles are not finished, and the state that the site names.
 
     Raises:
         InputError: there is no such dump, or its status is not readable.
@@ -142,10 +262,10 @@ def _read_status(fetcher: Fetcher, home: str, wiki: str, date: str) -> Dump | No
         for name in (MULTISTREAM, PLAIN):
             job = jobs.get(name, {})
             if job.get("status") == "done" and job.get("files"):
-                return Dump(wiki, date, _parts(job["files"], url))
+                return Dump(wiki, date, _parts(job["files"], url)), "done"
+        return None, str(jobs.get(PLAIN, {}).get("status", "not begun"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{url} is not a dump status ({error!r}); is this a Wikimedia dump site?") from None
-    return None
 
 
 def _parts(files: dict[str, Any], base: str) -> tuple[DumpPart, ...]:
@@ -158,8 +278,7 @@ def _parts(files: dict[str, Any], base: str) -> tuple[DumpPart, ...]:
     for name, file in known.items():
         if ".xml" not in name:
             continue
-        index = re.sub(r"multistream(\d*)\.xml", r"multistream-index\1.txt", name) if "multistream" in name else ""
-        parts.append(DumpPart(file, known.get(index)))
+        parts.append(DumpPart(file, known.get(index_name(name))))
     return tuple(sorted(parts, key=lambda part: _page_order(part.data.name)))
 
 
@@ -187,8 +306,10 @@ def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callabl
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with fetcher.open(file.url, headers, heed_robots=False) as response:
         if response.status_code not in (200, 206):
-            raise FetchError(f"http_{response.status_code}")
+            raise _StatusError(response.status_code, response.headers.get("retry-after", ""))
         resumed = response.status_code == 206
+        if resumed and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
+            raise FetchError("protocol", "another range came than was asked for")
         done = have if resumed else 0
         with partial.open("ab" if resumed else "wb") as target:
             for chunk in response.iter_raw(_CHUNK):
@@ -199,6 +320,14 @@ def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callabl
                     raise FetchError("too_large", f"more than the {file.size:,} bytes announced")
     if done < file.size:
         raise FetchError("protocol", f"{done:,} of {file.size:,} bytes came")
+
+
+class _StatusError(FetchError):
+    """The site answered, and not with the file."""
+
+    def __init__(self, status: int, retry_after_header: str) -> None:
+        super().__init__(f"http_{status}")
+        self.status, self.retry_after_s = status, retry_after(retry_after_header)
 
 
 def _sha1(path: Path) -> str:

@@ -1,24 +1,33 @@
-"""Pages out of a MediaWiki XML export, streamed: a whole dump, or one slice of a multistream dump.
+"""Pages out of a MediaWiki XML export, streamed: of a whole dump, or of a part that begins and ends anywhere.
 
-A slice has no root element and a truncated file has no end: both are read as far as they go, and the reader says
-whether the end was reached. All export schemas are accepted (their namespace is ignored), entities are never fetched.
+Pages are cut out at their tags, which cannot occur in their text (`<` is escaped there), and parsed one by one: a
+broken page costs only itself. All export schemas are accepted (their namespace is ignored), entities are never fetched.
 """
 
 from __future__ import annotations
 
-import bz2
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from lxml import etree
 
-_CHUNK: Final = 1 << 20
-_CLOSING: Final = b"</mediawiki>"
-_HELD_BACK: Final = 64  # bytes of a slice in which its closing tag is looked for
-_NAMESPACES: Final = dict(user=2, wikipedia=4, file=6, image=6, mediawiki=8, template=10, help=12, category=14)
+_OPEN = re.compile(rb"<page[\s>]")
+_CLOSE: Final = b"</page>"
+CLOSING: Final = b"</mediawiki"
+_TAG_BEGINS = re.compile(rb"<(?:p(?:a(?:ge?)?)?)?\Z")  # what may turn out to be _OPEN
+_LONG: Final = 32 << 20  # bytes of a page from which on its older revisions are dropped as they come
+_TOO_LONG: Final = 256 << 20  # a page that is longer than this without them is lost
+_NAMESPACE = re.compile(r'<namespace key="(-?\d+)"[^<>]*>([^<]+)</namespace>')
+_REVISION = re.compile(rb"<revision>\s*<id>(\d+)</id>.*?</revision>", re.DOTALL)
+#: Namespaces that every wiki knows by these names too.
+CANONICAL: Final = {
+    "talk": 1, "user": 2, "user talk": 3, "wikipedia": 4, "wikipedia talk": 5, "project": 4, "project talk": 5,
+    "file": 6, "file talk": 7, "image": 6, "image talk": 7, "mediawiki": 8, "mediawiki talk": 9, "template": 10,
+    "template talk": 11, "help": 12, "help talk": 13, "category": 14, "category talk": 15,
+}  # fmt: skip
 _REDIRECT = re.compile(
     r"\s*#\s*(?:redirect(?:ion)?|weiterleitung|redirección|redirecionamento|doorverwijzing|przekieruj|перенаправление|"
     r"перенаправлення|omdirigering|ohjaus|yönlendirme|přesměruj|переадресация|ανακατευθυνση|重定向|重新導向|転送|リダイレクト|넘겨주기)"
@@ -43,140 +52,151 @@ class Page:
 
 @dataclass(slots=True)
 class Loss:
-    """What a reader could not give: pages without id or revision, and whether the input broke off."""
+    """What a reader could not give.
+
+    Attributes:
+        broken_pages: pages without id or revision, that are not XML, or that damage or the end cut off.
+        damaged_blocks: blocks of the file that could not be decompressed; how many pages were in them is not known.
+        truncated: the export has no end.
+    """
 
     broken_pages: int = 0
+    damaged_blocks: int = 0
     truncated: bool = False
 
 
-def pages(chunks: Iterable[bytes], loss: Loss | None = None) -> Iterator[Page]:
-    """Pages of an XML export.
+def pages(
+    content: Iterable[bytes | None],
+    loss: Loss | None = None,
+    beyond: Iterable[bytes | None] = (),
+    must_close: bool | None = None,
+    namespaces: Mapping[str, int] = CANONICAL,
+) -> Iterator[Page]:
+    """Pages of an XML export, or of a part of one: those whose tag begins in it.
 
     Args:
-        chunks: the decompressed export, or any run of complete `<page>` elements of it, cut anywhere.
+        content: the decompressed export or part, in UTF-8, cut anywhere; None where something is missing.
         loss: counts here what could not be read.
+        beyond: what follows the part, of which only the end of its last page is read.
+        must_close: whether the export's end must be in this part; None: when its beginning is.
+        namespaces: numbers by name in lower case, for schemas before 0.6, which name them only in titles.
 
     Yields:
-        One page for every complete `<page>` element; of several revisions the one with the highest id.
+        One page for every `<page>` element; of several revisions the one with the highest id.
     """
-    loss = loss if loss is not None else Loss()
-    parser = etree.XMLPullParser(events=("end",), tag=("{*}page", "page"), huge_tree=True, resolve_entities=False)
-    try:
-        for chunk in _with_root(chunks):
-            parser.feed(chunk)
-            yield from _finished(parser, loss)
-    except etree.XMLSyntaxError:
-        loss.truncated = True
-        yield from _finished(parser, loss)
-        return
-    if not _is_closed(parser):
-        loss.truncated = True
-
-
-def decompress(file: IO[bytes], length: int | None = None, loss: Loss | None = None) -> Iterator[bytes]:
-    """The content of `length` bytes (None: all) of a bz2 file from where it stands, one or many streams.
-
-    What a truncated or damaged stream still gives is given, and the loss is marked.
-    """
-    loss = loss if loss is not None else Loss()
-    left = length
-    stream = bz2.BZ2Decompressor()
-    started = False
-    while left is None or left > 0:
-        compressed = file.read(_CHUNK if left is None else min(_CHUNK, left))
-        if not compressed:
-            break
-        left = None if left is None else left - len(compressed)
-        while compressed:
-            if stream.eof:
-                stream = bz2.BZ2Decompressor()
-            try:
-                content = stream.decompress(compressed)
-            except (OSError, EOFError):
-                loss.truncated = True
-                return
-            started = True
-            if content:
-                yield content
-            compressed = stream.unused_data if stream.eof else b""
-    if (started and not stream.eof) or (left is not None and left > 0):
-        loss.truncated = True
-
-
-def index_streams(index: Iterable[bytes], size: int) -> list[tuple[int, int, int]]:
-    """Streams of a multistream dump from its index (`offset:page id:title` lines).
-
-    Args:
-        index: lines of the decompressed index.
-        size: size of the dump file in bytes.
-
-    Returns:
-        (offset, length, pages) of every stream that holds pages, in file order. The last one reaches to the end of the
-        file, so it may be followed by the stream of the closing tag.
-
-    Raises:
-        ValueError: a line is not an index line, or an offset lies outside the file.
-    """
-    counts: dict[int, int] = {}
-    for line in index:
-        offset, colon, _ = line.partition(b":")
-        if not line.strip():
-            continue
-        if not colon or not offset.strip().isdigit() or int(offset) >= size:
-            raise ValueError(f"not a multistream index of this dump: {line[:80]!r}")
-        counts[int(offset)] = counts.get(int(offset), 0) + 1
-    offsets = sorted(counts)
-    ends = [*offsets[1:], size]
-    return [(start, end - start, counts[start]) for start, end in zip(offsets, ends, strict=True)]
-
-
-def _with_root(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Give a slice the root element it lacks; a whole export (any encoding, with or without BOM) passes unchanged."""
-    iterator = iter(chunks)
-    head = b""
-    for chunk in iterator:
-        head += chunk
-        if len(head) >= 64:
-            break
-    if not head.lstrip().startswith(b"<page"):
-        yield head
-        yield from iterator
-        return
-    tail = b"<mediawiki>" + head
-    for chunk in iterator:
-        tail += chunk
-        yield tail[:-_HELD_BACK]
-        tail = tail[-_HELD_BACK:]
-    # The slice at the end of a file brings the closing tag along, the others do not.
-    yield tail.rstrip().removesuffix(_CLOSING) + _CLOSING
-
-
-def _is_closed(parser: Any) -> bool:
-    try:
-        parser.close()
-    except etree.XMLSyntaxError:
-        return False
-    return True
-
-
-def _finished(parser: Any, loss: Loss) -> Iterator[Page]:
-    for _, element in parser.read_events():
-        page = _page(element)
+    cutter = _Cutter(loss if loss is not None else Loss())
+    parser = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True)
+    for element in cutter.cut(content, beyond, must_close):
+        page = _parsed(element, parser, namespaces)
         if page is None:
-            loss.broken_pages += 1
+            cutter.loss.broken_pages += 1
         else:
             yield page
-        element.clear()
-        while element.getprevious() is not None:
-            del element.getparent()[0]
 
 
-def _page(element: Any) -> Page | None:
-    """A page element as a Page; None when it lacks its id or has no revision with one."""
+def site_namespaces(head: bytes) -> dict[str, int]:
+    """Namespace numbers by name (lower case) from the head of an export, beside the names that every wiki knows."""
+    found = _NAMESPACE.findall(head.decode("utf-8", "replace"))
+    return {**CANONICAL, **{name.strip().lower(): int(key) for key, name in found}}
+
+
+class _Cutter:
+    """Cuts `<page>` elements out of chunks; `loss` says what fell off."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self._rest = b""  # an open page, or what may be the beginning of a tag
+        self._closed = False
+        self._tidy_at = _LONG
+
+    def cut(
+        self, content: Iterable[bytes | None], beyond: Iterable[bytes | None], must_close: bool | None
+    ) -> Iterator[bytes]:
+        """Every element that begins in `content`."""
+        first = b""
+        for chunk in content:
+            if chunk is None:
+                self.loss.damaged_blocks += 1
+                self._give_up()
+                continue
+            if len(first) < len(_CLOSE):
+                first = (first + chunk).lstrip()
+            yield from self._add(chunk)
+        if self._rest:
+            yield from self._finish(beyond)
+        must_close = not _OPEN.match(first) if must_close is None else must_close
+        if must_close and not self._closed:
+            self.loss.truncated = True
+
+    def _add(self, chunk: bytes) -> Iterator[bytes]:
+        data, at = self._rest + chunk, 0
+        while found := _OPEN.search(data, at):
+            start = found.start()
+            end = data.find(_CLOSE, start)
+            if end < 0:
+                self._rest = data[start:]
+                self._tidy()
+                return
+            while again := _OPEN.search(data, start + 1, end):  # a page that never ended
+                self.loss.broken_pages += 1
+                start = again.start()
+            at = end + len(_CLOSE)
+            yield data[start:at]
+        self._closed = self._closed or data.find(CLOSING, at) >= 0
+        self._rest = data[max(at, len(data) - len(CLOSING) + 1) :]
+
+    def _finish(self, beyond: Iterable[bytes | None]) -> Iterator[bytes]:
+        """The last page, when it begins in the part and ends behind it."""
+        begun = _OPEN.match(self._rest) or _TAG_BEGINS.search(self._rest)
+        if begun is None:
+            return
+        self._rest = self._rest[begun.start() :]
+        for chunk in beyond:
+            if chunk is None:
+                return self._give_up()
+            self._rest += chunk
+            if len(self._rest) < len(_CLOSE):
+                continue
+            if not _OPEN.match(self._rest):
+                return
+            end = self._rest.find(_CLOSE)
+            if _OPEN.search(self._rest, 1, end if end >= 0 else len(self._rest)):
+                return self._give_up()
+            if end >= 0:
+                yield self._rest[: end + len(_CLOSE)]
+                return
+            self._tidy()
+        self.loss.truncated = self.loss.truncated or _OPEN.match(self._rest) is not None
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Forget the open page, if there is one."""
+        self.loss.broken_pages += _OPEN.match(self._rest) is not None
+        self._rest = b""
+
+    def _tidy(self) -> None:
+        """Cut an open page that has grown long to the newest of its complete revisions."""
+        if len(self._rest) < self._tidy_at:
+            return
+        revisions = list(_REVISION.finditer(self._rest))
+        if len(revisions) > 1:
+            newest = max(revisions, key=lambda found: int(found[1]))
+            self._rest = self._rest[: revisions[0].start()] + newest[0] + self._rest[revisions[-1].end() :]
+        self._tidy_at = max(_LONG, 2 * len(self._rest))
+        if len(self._rest) > _TOO_LONG:
+            self._give_up()
+
+
+def _parsed(element: bytes, parser: etree.XMLParser, namespaces: Mapping[str, int]) -> Page | None:
+    """A page element as a Page; None when it is no XML, lacks its id or has no revision with one."""
+    try:
+        root = etree.fromstring(element, parser)
+    except etree.XMLSyntaxError:
+        return None
     fields: dict[str, str] = {}
     redirect = ""
     newest: dict[str, str] = {}
-    for child in element:
+    for child in root:
         tag = _local(child)
         if tag == "redirect":
             redirect = child.get("title") or child.text or "?"
@@ -191,11 +211,11 @@ def _page(element: Any) -> Page | None:
     text = newest.get("text", "")
     if not redirect and (match := _REDIRECT.match(text[:400])):
         redirect = match[1].strip()
-    namespace = fields.get("ns", "").strip()
+    title, namespace = fields.get("title", ""), fields.get("ns", "").strip()
     return Page(
         page_id=int(fields["id"]),
-        title=fields.get("title", ""),
-        namespace=int(namespace) if namespace.lstrip("-").isdigit() else _guess_namespace(fields.get("title", "")),
+        title=title,
+        namespace=int(namespace) if namespace.lstrip("-").isdigit() else _namespace_of(title, namespaces),
         revision=int(newest["id"]),
         timestamp=_time(newest.get("timestamp", "")),
         redirect=redirect,
@@ -208,21 +228,9 @@ def _local(element: Any) -> str:
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
-def _guess_namespace(title: str) -> int:
-    """Schemas before 0.6 carry no `<ns>`: a prefix of MediaWiki's own namespaces is not an article."""
-    prefix = title.partition(":")[0].lower() if ":" in title else ""
-    known = {
-        "user": 2,
-        "wikipedia": 4,
-        "file": 6,
-        "image": 6,
-        "mediawiki": 8,
-        "template": 10,
-        "help": 12,
-        "category": 14,
-    }
-    number = known.get(prefix.removesuffix(" talk"), 1 if prefix == "talk" else 0)
-    return number + 1 if prefix.endswith(" talk") else number
+def _namespace_of(title: str, namespaces: Mapping[str, int]) -> int:
+    prefix, colon, _ = title.partition(":")
+    return namespaces.get(prefix.strip().lower().replace("_", " "), 0) if colon else 0
 
 
 def _time(text: str) -> datetime | None:

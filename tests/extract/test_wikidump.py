@@ -1,7 +1,6 @@
-"""Dumps: every page once, however the bytes are cut, and a broken end costs only what is behind it."""
+"""Pages of an export: every page once, however the bytes are cut, and a broken page costs only itself."""
 
-import bz2
-import io
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,64 +8,76 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmflow.extract.wikidump import Loss, Page, decompress, index_streams, pages
+from lmflow.extract import wikidump
+from lmflow.extract.wikidump import Loss, Page, pages, site_namespaces
+from tests.extract.exports import HEAD, TAIL, page_xml
 
-HEAD = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">\n<siteinfo/>\n'
 
-
-def page_xml(number: int, text: str = "Text", ns: int = 0, extra: str = "") -> str:
-    return (
-        f"<page><title>T{number}</title><ns>{ns}</ns><id>{number}</id>{extra}<revision><id>{number + 1000}</id>"
-        f"<timestamp>2026-01-02T03:04:05Z</timestamp><contributor><id>7</id></contributor><model>wikitext</model>"
-        f'<text bytes="4" xml:space="preserve">{text}</text></revision></page>\n'
-    )
+def numbers(xml: str, loss: Loss | None = None) -> list[int]:
+    return [page.page_id for page in pages([xml.encode()], loss)]
 
 
 def test_a_page_carries_its_identity_and_text() -> None:
-    xml = HEAD + page_xml(1, "a &lt;b&gt; &amp;amp; é") + page_xml(2, extra='<redirect title="T1" />') + "</mediawiki>"
+    xml = HEAD + page_xml(1, "a &lt;b&gt; &amp;amp; é") + page_xml(2, extra='<redirect title="T1" />') + TAIL
     first, second = pages([xml.encode()])
     assert first == Page(1, "T1", 0, 1001, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "", "a <b> &amp; é", "wikitext")
     assert second.redirect == "T1"
 
 
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(1, 5000))
-@settings(max_examples=60, deadline=None)
-def test_every_page_comes_once_however_streams_and_reads_are_cut(streams: list[int], cut: int) -> None:
-    blobs, index, number = [bz2.compress(HEAD.encode())], [], 0
-    for count in streams:
-        offset = sum(map(len, blobs))
-        numbers = range(number + 1, number + count + 1)
-        index += [f"{offset}:{n}:T{n}\n".encode() for n in numbers]
-        blobs.append(bz2.compress("".join(page_xml(n, "é" * n) for n in numbers).encode()))
-        number += count
-    dump = b"".join([*blobs, bz2.compress(b"</mediawiki>")])
+@given(st.integers(0, 6), st.integers(0, 2000), st.integers(1, 300))
+@settings(max_examples=150, deadline=None)
+def test_a_page_belongs_to_the_part_that_it_begins_in(count: int, cut: int, read: int) -> None:
+    xml = (HEAD + "".join(page_xml(n, "é" * n) for n in range(1, count + 1)) + TAIL).encode()
+    cut = min(cut, len(xml))
 
-    found, expected = [], 0
-    for offset, length, count in index_streams(index, len(dump)):
-        file, loss = io.BytesIO(dump), Loss()
-        file.seek(offset)
-        xml = b"".join(decompress(file, length, loss))
-        found += [page.page_id for page in pages([xml[i : i + cut] for i in range(0, len(xml), cut)], loss)]
-        expected += count
-        assert not loss.truncated
-    assert found == list(range(1, number + 1))
-    assert expected == number
+    def chunks(part: bytes) -> list[bytes]:
+        return [part[i : i + read] for i in range(0, len(part), read)]
 
-    whole = list(pages(decompress(io.BytesIO(dump))))
-    assert [page.page_id for page in whole] == found
-
-
-def test_a_truncated_dump_gives_what_is_complete_and_says_so() -> None:
-    dump = bz2.compress((HEAD + "".join(page_xml(n) for n in range(1, 4))).encode()) + bz2.compress(b"<page>")[:-9]
     loss = Loss()
-    assert [page.page_id for page in pages(decompress(io.BytesIO(dump), loss=loss), loss)] == [1, 2, 3]
+    first = [page.page_id for page in pages(chunks(xml[:cut]), loss, chunks(xml[cut:]), must_close=False)]
+    second = [page.page_id for page in pages(chunks(xml[cut:]), loss, must_close=cut < len(xml) - len(TAIL))]
+    assert first + second == list(range(1, count + 1))
+    assert loss == Loss()
+    begins = [xml[:at].count(b"<page>") for at in (cut,)]
+    assert len(first) in (begins[0], begins[0] + 1)  # one more when the cut goes through a tag
+
+
+@given(st.integers(0, 2000))
+@settings(max_examples=100, deadline=None)
+def test_an_export_that_breaks_off_gives_what_is_complete_and_says_so(cut: int) -> None:
+    xml = (HEAD + "".join(page_xml(n) for n in range(1, 5)) + TAIL).encode()
+    cut = min(cut, len(xml) - len(TAIL))
+    loss = Loss()
+    found = [page.page_id for page in pages([xml[:cut]], loss)]
+    assert found == list(range(1, xml[:cut].count(b"</page>") + 1))
     assert loss.truncated
+    assert loss.broken_pages == xml[:cut].count(b"<page>") - len(found)
 
 
-def test_a_page_without_a_revision_is_counted_not_given() -> None:
+def test_what_is_missing_in_the_middle_joins_no_two_pages() -> None:
+    xml = (HEAD + page_xml(1) + page_xml(2) + page_xml(3) + TAIL).encode()
+    hole = xml.index(b"T2"), xml.index(b"T3")
     loss = Loss()
-    assert list(pages([b"<page><title>x</title><id>4</id></page>"], loss)) == []
-    assert (loss.broken_pages, loss.truncated) == (1, False)
+    assert [page.title for page in pages([xml[: hole[0]], None, xml[hole[1] :]], loss)] == ["T1"]
+    assert (loss.broken_pages, loss.damaged_blocks, loss.truncated) == (1, 1, False)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "<page><title>x</title><id>4</id></page>",  # no revision
+        page_xml(4).replace("<id>4</id>", ""),
+        page_xml(4, "a & b"),
+        page_xml(4, "&nbsp;"),
+        page_xml(4).replace("</page>", ""),
+        page_xml(4, "a\x00b"),
+        page_xml(4).replace("</title>", ""),
+    ],
+)
+def test_a_broken_page_is_counted_and_costs_only_itself(broken: str) -> None:
+    loss = Loss()
+    assert numbers(HEAD + page_xml(1) + broken + page_xml(2) + TAIL, loss) == [1, 2]
+    assert loss == Loss(broken_pages=1)
 
 
 def test_of_several_revisions_the_newest_wins() -> None:
@@ -74,9 +85,29 @@ def test_of_several_revisions_the_newest_wins() -> None:
     assert [page.revision for page in pages([xml.encode()])] == [1001]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_an_export_with_a_byte_order_mark_is_read(encoding: str) -> None:
-    assert [page.title for page in pages([(HEAD + page_xml(1) + "</mediawiki>").encode(encoding)])] == ["T1"]
+def test_a_history_longer_than_memory_allows_is_cut_to_its_newest_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wikidump, "_LONG", 10_000)
+    monkeypatch.setattr(wikidump, "_TOO_LONG", 50_000)
+    old = "".join(f"<revision><id>{n}</id><text>{'x' * 900}</text></revision>" for n in range(2000))
+    xml = (HEAD + page_xml(1).replace("</page>", old + "</page>") + page_xml(2) + page_xml(3, "y" * 90_000)).encode()
+    loss = Loss()
+    chunks = [xml[i : i + 1000] for i in range(0, len(xml), 1000)]
+    found = list(pages([*chunks, page_xml(4).encode(), TAIL.encode()], loss))
+    assert [(page.page_id, page.revision) for page in found] == [(1, 1999), (2, 1002), (4, 1004)]
+    assert loss == Loss(broken_pages=1)  # page 3 has one revision, and that is longer than a page may be
+
+
+@pytest.mark.parametrize(
+    ("schema", "names_namespaces"), [("0.3", False), ("0.5", False), ("0.10", True), ("0.11", True)]
+)
+def test_older_and_newer_schemas_are_read(schema: str, names_namespaces: bool) -> None:
+    names = '<siteinfo><namespaces><namespace key="2" case="first-letter">Benutzer</namespace></namespaces></siteinfo>'
+    head = HEAD.replace("0.11", schema).replace("<siteinfo/>", names)
+    xml = head + page_xml(1) + page_xml(2, ns=2).replace("<title>T2", "<title>Benutzer:T2") + TAIL
+    if not names_namespaces:
+        xml = re.sub("<ns>.</ns>", "", xml)
+    found = pages([xml.encode()], namespaces=site_namespaces(xml.encode()))
+    assert [(each.page_id, each.namespace) for each in found] == [(1, 0), (2, 2)]
 
 
 def test_external_entities_are_never_fetched(tmp_path: Path) -> None:
@@ -87,8 +118,3 @@ def test_external_entities_are_never_fetched(tmp_path: Path) -> None:
 
 def test_localised_redirects_are_recognised() -> None:
     assert [page.redirect for page in pages([page_xml(1, "#重定向 [[柏林]]").encode()])] == ["柏林"]
-
-
-def test_an_index_of_another_file_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a multistream index"):
-        index_streams([b"600:1:T\n"], 500)

@@ -91,7 +91,7 @@ def test_a_dump_site_gives_every_article_once_and_is_recognised_again(samples: s
     assert result["new"] == offered["documents"]
     assert sum(result["skipped"].values()) == offered["redirects"]  # one of them is not in the main namespace
     report = result["dumps"]["sample-enwiki"]
-    assert (report["missing_pages"], report["broken_pages"], report["truncated_streams"]) == (0, 0, 0)
+    assert (report["missing_pages"], report["broken_pages"], report["truncated_parts"]) == (0, 0, 0)
     rows = documents()
     assert len({row["doc_id"] for row in rows}) == len(rows) == result["new"]
     lincoln = next(row for row in rows if row["title"] == "Abraham Lincoln")

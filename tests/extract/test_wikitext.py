@@ -87,7 +87,7 @@ def test_two_megabytes_of_open_braces_end_within_a_second() -> None:
         ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and 1/2"),
         ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\na | b\nc\nafter"),
         ("-{zh-hans:信息;zh-hant:資訊}-技术和-{A|zh-cn:软件;zh-tw:軟體}-，-{只}-", "zh", "信息技术和软件，只"),
-        ("{{link-en|维特根斯坦|Wittgenstein}}與{{lang-de|Berlin}}", "zh", "维特根斯坦與Berlin"),
+        ("{{link-en|维特根斯坦|Wittgenstein}}與{{lang-de|Berlin}}", "zh", "维特根斯坦與德语：Berlin"),
         ("[[文件:甲.jpg|缩略图|说明]][[分类:城市]]柏林", "zh", "柏林"),
         ("{{仮リンク|題名|en|Title}}は{{読み仮名|漢字|かんじ}}", "ja", "題名は漢字(かんじ)"),
         ("Le {{s-|XX|e}}, {{unité|5|km}}", "fr", "Le XXe siècle, 5 km"),

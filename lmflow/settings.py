@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", description="local[N], spark://host:7077, yarn or k8s://…")
     spark_driver_memory: str = Field("1g", description="Memory of the Spark driver (and of everything in local mode).")
 
+    evaluation_dir: Path | None = Field(
+        None, description="Where word tests lie that may not be shipped. Default: <home>/evaluation."
+    )
+
     sources: Path = Field(PROJECT / "sources.yaml", description="The list of sites to crawl.")
     user_agent: str = Field("lmflow/0.1", description="How the crawler names itself.")
     contact: str = Field("", description="An address or URL where a site owner reaches you; sent in the User-Agent.")

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from lmflow.embeddings.vectors import WordVectors
 from lmflow.errors import InputError
-from lmflow.evaluation.analogies import AnalogyResult, Questions, answer_analogies, read_questions
-from lmflow.evaluation.words import (
-    SimilarityResult,
-    SimilarityTest,
-    gensim_test_data,
-    score_similarity,
-    similarity_tests,
-)
+from lmflow.evaluation.analogies import AnalogyResult, AnalogyTest, answer_analogies, read_questions
+from lmflow.evaluation.catalogue import find_tests
+from lmflow.evaluation.compression import Estimate
+from lmflow.evaluation.words import SimilarityResult, SimilarityTest, read_test, score_similarity
 
 
 @dataclass(frozen=True)
 class WordTests:
-    """The tests there are for a language; may be none."""
+    """The tests there are for a language; may be none.
+
+    Args:
+        similarity: word pairs.
+        analogies: questions.
+        editions: which edition of each is in place.
+    """
 
     similarity: Sequence[SimilarityTest]
-    questions: Questions
+    analogies: Sequence[AnalogyTest]
+    editions: dict[str, str]
 
     @classmethod
     def of(cls, lang: str) -> Self:
@@ -32,8 +35,15 @@ class WordTests:
         Raises:
             InputError: a file that a user added is not a test.
         """
-        questions = read_questions(gensim_test_data() / "questions-words.txt") if lang == "en" else {}
-        return cls(similarity_tests(lang), questions)
+        files = find_tests(lang)
+        similarity = [read_test(file.name, file.text, file.path) for file in files if file.kind == "similarity"]
+        analogies = [
+            test
+            for file in files
+            if file.kind == "analogy"
+            for test in read_questions(file.name, file.text, file.path, file.syntactic_sections)
+        ]
+        return cls(similarity, analogies, {file.name: file.edition for file in files})
 
     def judge(self, vectors: WordVectors) -> WordReport:
         """Put them all to a model.
@@ -45,7 +55,7 @@ class WordTests:
         if similarity and not any(result.coverage for result in similarity):
             names = ", ".join(test.name for test in self.similarity)
             raise InputError(f"no word pair of {names} is in the vocabulary: wrong language, or too little text")
-        return WordReport(similarity, answer_analogies(vectors, self.questions) if self.questions else {})
+        return WordReport(similarity, answer_analogies(vectors, self.analogies))
 
 
 @dataclass(frozen=True)
@@ -53,31 +63,29 @@ class WordReport:
     """A model's results."""
 
     similarity: Sequence[SimilarityResult]
-    analogies: Mapping[str, AnalogyResult]
+    analogies: Sequence[AnalogyResult]
 
     def metrics(self) -> dict[str, float]:
         """All figures under their fixed names; a figure that is not defined is left out."""
-        found: dict[str, float] = {}
-        for result in self.similarity:
-            found |= result.metrics()
-        for name, answered in self.analogies.items():
-            found |= answered.metrics(name)
-        return {name: value for name, value in found.items() if value == value}
+        found = [result.metrics() for result in self.similarity] + [result.metrics() for result in self.analogies]
+        return {name: value for each in found for name, value in each.items() if value == value}
 
     def rows(self) -> list[tuple[str, str]]:
-        """Test and figure with interval and coverage, in words."""
-        scored = [(result.test.name, result.spearman, result.coverage) for result in self.similarity]
-        scored += [(name, answered.accuracy, answered.coverage) for name, answered in self.analogies.items()]
-        return [
-            (
-                name,
-                f"{score.value:.3f} | {score.low:.3f} to {score.high:.3f} | {coverage:.0%}"
-                if score
-                else f"– | – | {coverage:.0%}",
-            )
-            for name, score, coverage in scored
+        """Test and figure with interval, coverage, and the figure when unknown words count as 0, in words."""
+        rows = [
+            _row(result.test.name, result.spearman, result.coverage, result.spearman_oov_zero)
+            for result in self.similarity
+        ]
+        return rows + [
+            _row(result.test.name, result.accuracy, result.coverage, result.accuracy_oov_zero)
+            for result in self.analogies
         ]
 
     def answers(self) -> dict[str, list[list[Any]]]:
         """Similarity answers pair by pair, for `compare_similarity`."""
         return {result.test.name: result.answers() for result in self.similarity}
+
+
+def _row(name: str, score: Estimate | None, coverage: float, of_all: Estimate | None) -> tuple[str, str]:
+    figure = f"{score.value:.3f} | {score.low:.3f} to {score.high:.3f}" if score else "– | –"
+    return name, f"{figure} | {coverage:.0%} | {f'{of_all.value:.3f}' if of_all else '–'}"

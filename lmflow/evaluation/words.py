@@ -1,12 +1,10 @@
 """Word vectors against human judgement: Spearman's rank correlation on word-similarity tests, with an interval.
 
-A test is a file of lines `word <tab> word <tab> score`. WordSim-353 and SimLex-999 come with gensim; every other one is
-a file that a user puts into `<home>/evaluation/<lang>/` (see evaluation/data/README.md).
+A test is a file of lines `word <tab> word <tab> score`; `lmflow.evaluation.catalogue` says which there are.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +16,11 @@ from numpy.typing import NDArray
 from lmflow.embeddings.vectors import WordVectors
 from lmflow.errors import InputError
 from lmflow.evaluation.compression import Comparison, Estimate
-from lmflow.settings import settings
 
 Floats = NDArray[np.float64]
 
 _RESAMPLES: Final = 2_000
 _FEWEST_PAIRS: Final = 3  # below this a rank correlation says nothing
-_IN_GENSIM: Final = {"en": ("wordsim353.tsv", "simlex999.txt")}
 
 
 @dataclass(frozen=True)
@@ -87,34 +83,14 @@ class SimilarityResult:
         ]
 
 
-def similarity_tests(lang: str) -> list[SimilarityTest]:
-    """The tests there are for a language: those of gensim's wheel, then those a user added.
+def read_test(name: str, text: str, path: Path) -> SimilarityTest:
+    """A test from the text of its file. Lines starting with # are comments.
 
     Raises:
-        InputError: a file that a user added is not a similarity test.
-    """
-    shipped = [gensim_test_data() / name for name in _IN_GENSIM.get(lang, ())]
-    folder = settings().home / "evaluation" / lang
-    added = sorted(path for path in folder.glob("*") if path.suffix in (".tsv", ".txt"))
-    return [read_test(path) for path in [*shipped, *added]]
-
-
-def gensim_test_data() -> Path:
-    """The folder of gensim's wheel that holds evaluation files; gensim itself is not imported."""
-    spec = importlib.util.find_spec("gensim")
-    if spec is None or spec.origin is None:
-        raise InputError("gensim is not installed: its wheel holds the English word tests; install requirements.txt")
-    return Path(spec.origin).parent / "test" / "test_data"
-
-
-def read_test(path: Path) -> SimilarityTest:
-    """Read a test; its name is the file's. Lines starting with # are comments.
-
-    Raises:
-        InputError: a line is not two words and a number.
+        InputError: a line is not two words and a number, or there is none.
     """
     pairs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split("\t") if "\t" in line else line.split()
@@ -125,7 +101,7 @@ def read_test(path: Path) -> SimilarityTest:
             raise InputError(f"{path}:{number}: a line must be `word<TAB>word<TAB>score`, not {line!r}") from None
     if not pairs:
         raise InputError(f"{path} holds no word pairs; remove it or fill it")
-    return SimilarityTest(path.stem, tuple(pairs))
+    return SimilarityTest(name, tuple(pairs))
 
 
 def score_similarity(vectors: WordVectors, test: SimilarityTest, seed: int = 0) -> SimilarityResult:

@@ -9,18 +9,18 @@ import pytest
 
 from lmflow.embeddings.vectors import WordVectors
 from lmflow.errors import InputError
-from lmflow.evaluation.analogies import answer_analogies, read_questions
+from lmflow.evaluation.analogies import AnalogyTest, answer_analogies, read_questions
+from lmflow.evaluation.catalogue import catalogue, find_tests, gensim_test_data
 from lmflow.evaluation.word_report import WordTests
 from lmflow.evaluation.words import (
     SimilarityTest,
     WordPair,
     compare_similarity,
-    gensim_test_data,
     read_test,
     score_similarity,
-    similarity_tests,
     spearman,
 )
+from lmflow.settings import settings
 
 
 def vectors_for(words: list[str], dim: int = 20, seed: int = 0) -> WordVectors:
@@ -29,12 +29,46 @@ def vectors_for(words: list[str], dim: int = 20, seed: int = 0) -> WordVectors:
 
 @pytest.fixture(scope="module")
 def wordsim() -> SimilarityTest:
-    return read_test(gensim_test_data() / "wordsim353.tsv")
+    path = gensim_test_data() / "wordsim353.tsv"
+    return read_test("wordsim353", path.read_text(), path)
 
 
-def test_english_has_its_two_tests_and_their_pairs() -> None:
-    assert {test.name: len(test.pairs) for test in similarity_tests("en")} == {"wordsim353": 353, "simlex999": 999}
-    assert similarity_tests("zh") == []
+def sizes(lang: str) -> dict[str, int]:
+    tests = WordTests.of(lang)
+    return {test.name: len(test.pairs) for test in tests.similarity} | {
+        test.name: len(test.questions) for test in tests.analogies
+    }
+
+
+SHIPPED = {
+    "en": {
+        "wordsim353": 353,
+        "simlex999": 999,
+        "google_analogies_semantic": 8869,
+        "google_analogies_syntactic": 10675,
+    },
+    "zh": {"ca8_morphological": 10177, "ca8_semantic": 7636},  # the sizes that the paper gives
+}
+
+
+def test_what_is_shipped_is_there_whole_and_in_the_edition_the_catalogue_names() -> None:
+    assert {lang: sizes(lang) for lang in SHIPPED} == SHIPPED
+    assert sizes("de") == {}
+    for lang in SHIPPED:
+        assert not [test.name for test in find_tests(lang) if "other" in test.edition]
+
+
+SHARED = settings().project.parent / "shared" / "data" / "embeddings"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the word tests that may not be shipped are not here")
+def test_what_a_user_puts_in_place_is_found_by_its_usual_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMFLOW_EVALUATION_DIR", str(SHARED))
+    settings.cache_clear()
+    assert sizes("en") == {**SHIPPED["en"], "men": 3000, "rg65": 65, "rw": 2034}
+    assert sizes("zh") == {**SHIPPED["zh"], "wordsim240": 240, "wordsim297": 297}
+    assert {test.name for lang in SHIPPED for test in find_tests(lang)} == {entry.name for entry in catalogue()}
+    assert not [test.name for lang in SHIPPED for test in find_tests(lang) if "other" in test.edition]
 
 
 def test_the_figure_is_scipys_and_its_interval_holds_it(wordsim: SimilarityTest) -> None:
@@ -57,18 +91,33 @@ def test_figures_equal_gensims_on_a_trained_model() -> None:
     theirs = KeyedVectors(ours.matrix.shape[1])
     theirs.add_vectors(words, ours.matrix)
     path = gensim_test_data() / "questions-words.txt"
+    tests = read_questions("google", path.read_text(), path, "gram")
+    semantic, syntactic = answer_analogies(ours, tests)
     _, sections = theirs.evaluate_word_analogies(str(path))
-    syntactic = [entry for entry in sections if entry["section"].startswith("gram")]
-    semantic = [
-        entry for entry in sections if not entry["section"].startswith("gram") and entry["section"] != "Total accuracy"
-    ]
-    answered = answer_analogies(ours, read_questions(path))
-    for name, expected in (("semantic", semantic), ("syntactic", syntactic)):
-        right = sum(len(entry["correct"]) for entry in expected)
-        asked = right + sum(len(entry["incorrect"]) for entry in expected)
-        result = answered[f"google_analogies_{name}"]
-        assert (result.right, result.known) == (right, asked)
-    assert answered["google_analogies_semantic"].known > 100
+    parts = [entry for entry in sections if entry["section"] != "Total accuracy"]
+    for result, is_part in ((semantic, False), (syntactic, True)):
+        expected = [entry for entry in parts if entry["section"].startswith("gram") == is_part]
+        correct = sum(len(entry["correct"]) for entry in expected)
+        asked = correct + sum(len(entry["incorrect"]) for entry in expected)
+        assert (result.right, result.known) == (correct, asked)
+    known = [each for each in semantic.test.questions if set(each) <= set(words)]
+    by_product = [theirs.most_similar_cosmul([b, c], [a], topn=1)[0][0] == d for a, b, c, d in known]
+    assert semantic.right_by_product == sum(by_product)
+    assert semantic.known > 100 and semantic.right
+    metrics = semantic.metrics()
+    assert metrics["google_semantic_oov_zero"] == semantic.right / 8869 < metrics["google_semantic"]
+    assert {"google_semantic_3cosmul", "google_semantic_low", "google_semantic_coverage"} <= metrics.keys()
+
+
+def test_questions_without_known_words_have_no_figure() -> None:
+    (result,) = answer_analogies(vectors_for(["a", "b"]), [AnalogyTest("t", (("a", "b", "c", "d"),))])
+    assert result.metrics() == {"t_coverage": 0.0, "t_oov_zero": 0.0}
+
+
+@pytest.mark.parametrize(("content", "says"), [(": s\na b c\n", r"q\.txt:2"), (": s\n", "holds no questions")])
+def test_a_broken_file_of_questions_is_refused(content: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read_questions("q", content, Path("q.txt"))
 
 
 QUESTIONS = (gensim_test_data() / "questions-words.txt").read_text().splitlines()[1:140]
@@ -106,9 +155,14 @@ def test_a_test_that_a_user_puts_in_place_is_used(home: Path) -> None:
     (folder / "wordsim240.txt").write_text("银行\t钱\t9\n老虎\t猫\t7\n医生\t 病\t8\n", encoding="utf-8-sig")
     report = WordTests.of("zh").judge(vectors_for(["银行", "钱", "老虎", "猫", "医生", "病"]))
     assert set(report.metrics()) >= {"wordsim240_spearman", "wordsim240_coverage"}
+    (folder / "own.txt").write_text(": capitals\n雅典 希腊 巴格达 伊拉克\n", encoding="utf-8")
+    assert sizes("zh") == {**SHIPPED["zh"], "wordsim240": 3, "own": 1}
     (folder / "broken.tsv").write_text("银行\t钱\n")
     with pytest.raises(InputError, match=r"broken\.tsv:1"):
-        similarity_tests("zh")
+        WordTests.of("zh")
+    (folder / "broken.tsv").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="not UTF-8"):
+        WordTests.of("zh")
 
 
 def answers(noise: float, seed: int) -> dict[str, list[list[object]]]:

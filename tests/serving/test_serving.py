@@ -20,7 +20,7 @@ import pytest
 from jobs import build_dataset, train_embeddings, train_language_model
 from jobs.command import Progress
 from lmflow import registry, tracking
-from lmflow.evaluation.words import gensim_test_data
+from lmflow.evaluation.catalogue import gensim_test_data
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.settings import settings

@@ -1,10 +1,13 @@
 """Learn word embeddings of one language and register them as `embeddings-<lang>`.
 
-Text comes from the corpus table (its training split only) or from a plain file (--train-file). The same text and
-options train once: a second run finds the version and says so. With --workers 1 the result is the same to the bit.
+Text comes from the corpus table (its training split only) or from a plain file (--train-file, one sentence a line; one
+endless line such as text8 will do). word2vec and fastText are gensim's; GloVe counts co-occurrences with Spark. The
+same text and options train once: a second run finds the version and says so. With --workers 1 the result is the same to
+the bit.
 
 Examples:
   python -m jobs.train_embeddings --lang en
+  python -m jobs.train_embeddings --lang en --algorithm glove --window 10
   python -m jobs.train_embeddings --lang en --train-file text8 --window 15 --negative 5 --sample 1e-4 --epochs 5
 """
 
@@ -12,55 +15,94 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, main
+from jobs.cooccurrences import count_cooccurrences
 from lmflow import registry, tracking
 from lmflow.embeddings import pyfunc_model_path
 from lmflow.embeddings.card import model_card
+from lmflow.embeddings.container import Embedding
+from lmflow.embeddings.cooccurrence import frequent_words
+from lmflow.embeddings.exchange import write_projector, write_text
+from lmflow.embeddings.glove import GloveConfig, default_x_max, train_glove
+from lmflow.embeddings.phrases import join_phrases
 from lmflow.embeddings.picture import loss_curve, word_map
 from lmflow.embeddings.sentences import Sentences, copy_sentences, write_sentences
-from lmflow.embeddings.word2vec import Training, Word2VecConfig, default_epochs, default_workers, train_word2vec
+from lmflow.embeddings.training import Training, check_vocabulary, default_epochs, default_workers
+from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
 from lmflow.errors import InputError
+from lmflow.evaluation.analogies import RESTRICT_VOCABULARY
 from lmflow.evaluation.word_report import WordReport, WordTests
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
 from lmflow.settings import settings
 
 #: Requirements of the registered model alone; versions are those it was made with.
-_REQUIREMENTS = ("mlflow", "numpy", "pandas")
+_REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "safetensors", "rjieba")
+#: What ships with it.
+_MODULES: Final = (
+    *("lmflow.embeddings.container", "lmflow.embeddings.subwords", "lmflow.embeddings.vectors"),
+    *("lmflow.embeddings.documents", "lmflow.text.segment", "lmflow.text.scripts"),
+)
+_GENSIM: Final = ("word2vec", "fasttext")
+#: Options that some algorithms do not have.
+_ONLY_FOR: Final = {
+    **dict.fromkeys(("sg", "cbow", "negative", "sample"), _GENSIM),
+    **dict.fromkeys(("min_n", "max_n", "bucket"), ("fasttext",)),
+    "x_max": ("glove",),
+}
+_GLOVE_EPOCHS: Final = 25  # the reference program's default; its passes are over counts and cheap
 
 
 class TrainEmbeddingsOptions(Options):
     """What to learn from, and how."""
 
     lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
-    algorithm: Literal["word2vec"] = Field("word2vec", description="How vectors are learnt.")
+    algorithm: Literal["word2vec", "fasttext", "glove"] = Field("word2vec", description="How vectors are learnt.")
     sg: bool = Field(False, description="Skip-gram, word2vec's better choice for a small corpus; what runs by default.")
     cbow: bool = Field(False, description="Continuous bag of words instead of skip-gram: faster.")
     dim: int = Field(100, description="Length of a vector.", ge=2, le=2000)
-    window: int = Field(5, description="Words to each side that count as context.", ge=1, le=100)
+    window: int | None = Field(
+        None, description="Words to each side that count as context; by default 5, for GloVe 10.", ge=1, le=100
+    )
     negative: int = Field(5, description="Noise words for each true one.", ge=1, le=100)
     sample: float = Field(1e-4, description="Threshold above which frequent words are thinned out.", ge=0, le=1)
     min_count: int = Field(3, description="Rarer words get no vector.", ge=1)
-    epochs: int | None = Field(
-        None, description="Passes; by default 20 for a small corpus, 5 for a large.", ge=1, le=500
+    min_n: int = Field(3, description="fastText: shortest character n-gram.", ge=1, le=20)
+    max_n: int = Field(6, description="fastText: longest character n-gram.", ge=1, le=20)
+    bucket: int = Field(2_000_000, description="fastText: rows that n-grams are hashed into.", ge=1, le=100_000_000)
+    x_max: float | None = Field(
+        None, description="GloVe: count from which a pair weighs fully; by default 10, for a large corpus 100.", gt=0
     )
+    alpha: float | None = Field(None, description="Learning rate; by default 0.025, for GloVe 0.05.", gt=0, le=1)
+    epochs: int | None = Field(
+        None, description="Passes; by default 20 for a small corpus, 5 for a large, for GloVe 25.", ge=1, le=500
+    )
+    phrases: bool = Field(False, description="Join pairs that belong together (new york: new_york) before training.")
     seed: int = Field(1, description="Seed of the random numbers.", ge=0)
     workers: int | None = Field(None, description="Threads; by default every core.", ge=1, le=256)
     train_file: Path | None = Field(None, description="Plain text, one sentence a line, taken as it is (no corpus).")
     corpus_version: int | None = Field(None, description="Version of the corpus table; by default the latest.", ge=0)
 
     @model_validator(mode="after")
-    def _one_architecture(self) -> Self:
+    def _fit_together(self) -> Self:
         if self.sg and self.cbow:
             raise ValueError("choose --sg or --cbow, not both")
+        if self.min_n > self.max_n:
+            raise ValueError(f"--min-n {self.min_n} is above --max-n {self.max_n}")
+        for name in sorted(self.model_fields_set & _ONLY_FOR.keys()):
+            if self.algorithm not in _ONLY_FOR[name] and getattr(self, name) != type(self).model_fields[name].default:
+                flag = "--" + name.replace("_", "-")
+                raise ValueError(f"{flag} means nothing to {self.algorithm}: it is for {' and '.join(_ONLY_FOR[name])}")
         return self
 
 
@@ -76,6 +118,7 @@ class _Source:
 
 def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     """Train, judge and register, unless that has been done."""
+    os.environ.setdefault("PYTHONHASHSEED", str(options.seed))  # of the processes this one starts
     name = f"embeddings-{options.lang}"
     recipe = _digest({key: value for key, value in options.model_dump().items() if key not in _NOT_RECIPE})
     source = _source(options)
@@ -86,7 +129,7 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     work.mkdir(parents=True, exist_ok=True)
     with exclusive(f"train_{name}"), tempfile.TemporaryDirectory(dir=work) as folder:
         progress.say(f"writing sentences from {source.words}")
-        sentences = _write(options, Path(folder) / "sentences.txt")
+        sentences = _write(options, Path(folder))
         tags = {**source.tags, "recipe": recipe, "input_digest": _digest([sentences.digest, recipe])}
         done = registry.find(name, {"input_digest": tags["input_digest"]})
         if done is not None:
@@ -104,24 +147,25 @@ def _train(
     progress: Progress,
 ) -> Result:
     config, tests = _config(options, sentences.words), WordTests.of(options.lang)
-    logged = {"algorithm": options.algorithm, "lang": options.lang, **asdict(config)}
-    with tracking.run("lmflow/embeddings", f"{options.algorithm}-{options.lang}", logged, {"model": name}) as opened:
+    logged = {"algorithm": options.algorithm, "lang": options.lang, "phrases": options.phrases, **asdict(config)}
+    judged_by = {"evaluations": tests.editions, "restrict_vocabulary": RESTRICT_VOCABULARY}
+    run_name, parameters = f"{options.algorithm}-{options.lang}", {**logged, **judged_by}
+    with tracking.run("lmflow/embeddings", run_name, parameters, {"model": name}) as opened:
         opened.log_dataset(f"sentences-{options.lang}", source.uri, source.digest, "training", sentences.profile())
-        with progress.bar(config.epochs, f"{options.algorithm} {options.lang}", "epochs") as bar:
-            training = train_word2vec(sentences, config, lambda done, loss: bar.reach(done, f"loss {loss:.3f}"))
+        training = _learn(options, config, sentences, folder, progress)
         progress.say(f"judging {len(training.vectors.words):,} vectors")
         report = tests.judge(training.vectors)
         metrics = _metrics(training, sentences, report)
         opened.log_history([("loss", loss, epoch) for epoch, loss in enumerate(training.losses, 1) if loss == loss])
         opened.log_metrics(metrics)
         opened.log_dict(report.answers(), "evaluation/similarity.json")
-        opened.log_figure(loss_curve(training.losses), "plots/loss.png")
+        opened.log_figure(loss_curve(training.losses, training.loss_name), "plots/loss.png")
         opened.log_figure(word_map(training.vectors), "plots/words.png")
         card = model_card(name, training.vectors, sentences, logged, source.words, report.rows())
         opened.log_text(card, "model_card.md")
         figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
         lineage = {**tags, **figures, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
-        version = _register(opened, name, training, card, lineage, folder)
+        version = _register(opened, name, options.lang, training, card, lineage, folder)
     registry.nominate(name, version.version)
     return {
         "model": name,
@@ -133,6 +177,28 @@ def _train(
         "vocabulary": len(training.vectors.words),
         "metrics": metrics,
     }
+
+
+def _learn(
+    options: TrainEmbeddingsOptions,
+    config: Word2VecConfig | GloveConfig,
+    sentences: Sentences,
+    folder: Path,
+    progress: Progress,
+) -> Training:
+    if isinstance(config, GloveConfig):
+        vocabulary = frequent_words(sentences, config.min_count)
+        check_vocabulary(sentences.words, len(vocabulary.words), config.min_count)
+        progress.say(f"counting what stands near each of {len(vocabulary.words):,} words (Spark)")
+        records = count_cooccurrences(sentences, vocabulary, config, folder)
+    with progress.bar(config.epochs, f"{options.algorithm} {options.lang}", "epochs") as bar:
+
+        def on_epoch(done: int, loss: float) -> None:
+            bar.reach(done, f"loss {loss:.4g}")
+
+        if isinstance(config, GloveConfig):
+            return train_glove(records, vocabulary, config, on_epoch)
+        return train_word2vec(sentences, config, on_epoch)
 
 
 def _source(options: TrainEmbeddingsOptions) -> _Source:
@@ -152,10 +218,14 @@ def _source(options: TrainEmbeddingsOptions) -> _Source:
     return _Source(table.uri, f"v{version}", f"corpus version {version}", {"corpus_version": str(version)})
 
 
-def _write(options: TrainEmbeddingsOptions, path: Path) -> Sentences:
+def _write(options: TrainEmbeddingsOptions, folder: Path) -> Sentences:
+    path = folder / "sentences.txt"
     if options.train_file is not None:
-        return copy_sentences(options.train_file, path)
-    return write_sentences(_training_texts(options.lang, options.corpus_version), options.lang, path)
+        sentences = copy_sentences(options.train_file, path)
+    else:
+        texts = _training_texts(options.lang, options.corpus_version)
+        sentences = write_sentences(texts, options.lang, path, options.workers or default_workers())
+    return join_phrases(sentences, folder / "phrases.txt") if options.phrases else sentences
 
 
 def _training_texts(lang: str, version: int | None) -> Iterator[str]:
@@ -174,18 +244,32 @@ def _training_texts(lang: str, version: int | None) -> Iterator[str]:
         raise InputError(f"the corpus has no training documents in {lang!r} (it has: {', '.join(there) or 'nothing'})")
 
 
-def _config(options: TrainEmbeddingsOptions, n_words: int) -> Word2VecConfig:
-    return Word2VecConfig(
-        sg=not options.cbow,
-        dim=options.dim,
-        window=options.window,
-        negative=options.negative,
-        sample=options.sample,
-        min_count=options.min_count,
-        epochs=options.epochs or default_epochs(n_words),
-        seed=options.seed,
-        workers=options.workers or default_workers(),
-    )
+def _config(options: TrainEmbeddingsOptions, n_words: int) -> Word2VecConfig | GloveConfig:
+    shared: dict[str, Any] = {
+        "dim": options.dim,
+        "min_count": options.min_count,
+        "seed": options.seed,
+        "workers": options.workers or default_workers(),
+    }
+    if options.algorithm == "glove":
+        return GloveConfig(
+            **shared,
+            window=options.window or 10,
+            epochs=options.epochs or _GLOVE_EPOCHS,
+            alpha=options.alpha or 0.05,
+            x_max=options.x_max or default_x_max(n_words),
+        )
+    shared |= {
+        "sg": not options.cbow,
+        "window": options.window or 5,
+        "negative": options.negative,
+        "sample": options.sample,
+        "epochs": options.epochs or default_epochs(n_words),
+        "alpha": options.alpha or 0.025,
+    }
+    if options.algorithm == "fasttext":
+        return FastTextConfig(**shared, min_n=options.min_n, max_n=options.max_n, bucket=options.bucket)
+    return Word2VecConfig(**shared)
 
 
 def _metrics(training: Training, sentences: Sentences, report: WordReport) -> dict[str, float]:
@@ -200,7 +284,13 @@ def _metrics(training: Training, sentences: Sentences, report: WordReport) -> di
 
 
 def _register(
-    opened: tracking.Run, name: str, training: Training, card: str, tags: dict[str, Any], folder: Path
+    opened: tracking.Run,
+    name: str,
+    lang: str,
+    training: Training,
+    card: str,
+    tags: dict[str, Any],
+    folder: Path,
 ) -> tracking.ModelVersion:
     from importlib.metadata import version
 
@@ -208,23 +298,34 @@ def _register(
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    training.vectors.save(folder / "vectors.bin")
-    columns = [
-        ColSpec("string", column, required=column in ("task", "word")) for column in ("task", "word", "other", "like")
-    ]
+    embedding = Embedding(training.vectors, np.array(training.counts, np.int64), lang)
+    _log_files(opened, embedding, folder)
+    embedding.save(folder / "embedding.safetensors")
+    columns = [ColSpec("string", "task"), *(ColSpec("string", column, required=False) for column in _COLUMNS)]
     signature = ModelSignature(inputs=Schema(columns), params=ParamSchema([ParamSpec("topn", "long", 10)]))
     example = pd.DataFrame([{"task": "most_similar", "word": training.vectors.words[0]}])
     return opened.log_model(
         name=name,
         code=pyfunc_model_path(),
-        artifacts={"vectors": folder / "vectors.bin"},
-        modules=["lmflow.embeddings.vectors"],
+        artifacts={"embedding": folder / "embedding.safetensors"},
+        modules=_MODULES,
         requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
         input_example=example,
         signature=signature,
         description=card,
         tags=tags,
     )
+
+
+def _log_files(opened: tracking.Run, embedding: Embedding, folder: Path) -> None:
+    """The same vectors for other programs, beside the model."""
+    formats = folder / "vectors"
+    formats.mkdir()
+    embedding.vectors.save(formats / "vectors.bin")
+    write_text(embedding.vectors, formats / "vectors.txt")
+    opened.log_artifact(formats, "vectors")
+    write_projector(embedding, folder / "projector")
+    opened.log_artifact(folder / "projector", "projector")
 
 
 def _nothing_new(done: registry.Version, reason: str) -> Result:
@@ -240,8 +341,10 @@ def _nothing_new(done: registry.Version, reason: str) -> Result:
     }
 
 
+#: Columns of a question beside `task`.
+_COLUMNS: Final = ("word", "other", "like", "text")
 #: Options that say where text lies, not how to learn from it; the text has its own digest.
-_NOT_RECIPE = frozenset({"train_file", "corpus_version", "sg"})
+_NOT_RECIPE: Final = frozenset({"train_file", "corpus_version", "sg"})
 
 
 def _digest(value: object) -> str:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from lmflow.embeddings.vectors import Matrix
 
 if TYPE_CHECKING:
-    from gensim.models import Word2Vec
+    from gensim.models import FastText, Word2Vec
 
-_LINES, _PREDICTIONS, _SEED = 400, 4_000, 7
+_LINES, _WORDS_A_LINE, _PREDICTIONS, _SEED = 400, 100, 4_000, 7
 _NOISE_EXPONENT = 0.75  # Mikolov et al. 2013, section 2.2
 Rows = NDArray[np.int64]
 
@@ -29,17 +29,19 @@ class SampledObjective:
     """A sample of predictions: a context, the word it should predict, and noise words it should not.
 
     Args:
-        contexts: rows of the input vectors that are averaged, -1 where there is none; shape [predictions, width].
+        inputs: vocabulary rows of the words that occur as context; shape [inputs].
+        contexts: which of them are averaged, -1 where there is none; shape [predictions, width].
         targets: rows of the words predicted; shape [predictions].
         noise: rows of noise words; shape [predictions, negative].
     """
 
+    inputs: Rows
     contexts: Rows
     targets: Rows
     noise: Rows
 
     @classmethod
-    def draw(cls, path: Path, model: Word2Vec, sg: bool) -> SampledObjective:
+    def draw(cls, path: Path, model: Word2Vec | FastText, sg: bool) -> SampledObjective:
         """Draw predictions as training makes them, from lines spread evenly over the file.
 
         Skip-gram predicts from one context word, the bag of words from the mean of all in the (reduced) window.
@@ -50,7 +52,7 @@ class SampledObjective:
         kept = model.wv.expandos["sample_int"] / 2.0**32  # chance that thinning out keeps a word
         contexts, targets = [], []
         for line in _spread_lines(path, _LINES):
-            known = [index[word] for word in line.split() if word in index]
+            known = [index[word] for word in line.split()[:_WORDS_A_LINE] if word in index]
             rows = [row for row in known if random.random() < kept[row]]
             for place, target in enumerate(rows):
                 reach = int(random.integers(1, model.window + 1))
@@ -61,14 +63,17 @@ class SampledObjective:
         keep = random.permutation(len(targets))[:_PREDICTIONS]
         odds = model.wv.expandos["count"] ** _NOISE_EXPONENT
         noise = random.choice(len(odds), size=(len(keep), model.negative), p=odds / odds.sum())
-        return cls(np.array(contexts, np.int64).reshape(-1, width)[keep], np.array(targets, np.int64)[keep], noise)
+        drawn = np.array(contexts, np.int64).reshape(-1, width)[keep]
+        inputs = np.unique(drawn[drawn >= 0])
+        places = np.where(drawn >= 0, np.searchsorted(inputs, drawn), -1)
+        return cls(inputs, places, np.array(targets, np.int64)[keep], noise)
 
     def loss(self, inputs: Matrix, outputs: Matrix) -> float:
         """Mean loss in nats a prediction: -log s(u.v) - sum over noise of log s(-u.n), s the logistic function.
 
         Args:
-            inputs: input vectors, shape [words, dimensions].
-            outputs: output vectors, same shape.
+            inputs: input vectors of the words `self.inputs`, shape [inputs, dimensions].
+            outputs: output vectors of the whole vocabulary, shape [words, dimensions].
 
         Returns:
             not a number when the sample is empty (no sentence has two known words).

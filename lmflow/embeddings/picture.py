@@ -19,14 +19,14 @@ _CJK_FONTS: Final = (
 )
 
 
-def loss_curve(losses: Sequence[float]) -> Figure:
-    """Loss after each epoch."""
+def loss_curve(losses: Sequence[float], what: str) -> Figure:
+    """Loss after each epoch; `what` says what it measures, and its unit."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(range(1, len(losses) + 1), losses, marker="o", markersize=3)
-    axes.set(xlabel="epoch", ylabel="loss, nats a prediction", title="Negative sampling on a fixed sample")
+    axes.set(xlabel="epoch", ylabel="loss", title=what[0].upper() + what[1:])
     axes.grid(alpha=0.3)
     return figure
 

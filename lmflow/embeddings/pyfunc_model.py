@@ -1,12 +1,14 @@
-"""What MLflow runs as `embeddings-<lang>`: questions in, answers out. Shipped with `vectors.py`; needs only NumPy.
+"""What MLflow runs as `embeddings-<lang>`: questions in, answers out. Shipped with the few modules it imports.
 
-A question is a row: `task`, `word`, and for some tasks `other` and `like`:
+A question is a row: `task`, and the columns that the task reads:
 
     most_similar  word                 -> [{"word": …, "score": …}, …]
     similarity    word, other          -> cosine
     vector        word                 -> numbers
     analogy       word, other, like    -> [{"word": …, "score": …}, …]   athens, greece, oslo -> norway
+    doc_similar  text, other          -> cosine of two texts
 
+fastText models answer for words outside the vocabulary too, from their n-grams; such a word has no rank of its own.
 A question that cannot be answered gives {"error": reason}; the other rows of the batch are answered.
 """
 
@@ -17,7 +19,9 @@ from typing import Any
 
 import mlflow
 
-from lmflow.embeddings.vectors import Neighbours, UnknownWordError, WordVectors
+from lmflow.embeddings.container import Embedding
+from lmflow.embeddings.documents import DocumentVectors, NoKnownWordError
+from lmflow.embeddings.vectors import Neighbours, UnknownWordError
 
 
 class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ignore]
@@ -25,11 +29,12 @@ class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ign
 
     def load_context(self, context: Any) -> None:
         """Read the vectors."""
-        self.vectors = WordVectors.load(Path(context.artifacts["vectors"]))
+        embedding = Embedding.load(Path(context.artifacts["embedding"]))
+        self.vectors, self.documents = embedding.vectors, DocumentVectors(embedding)
 
     # MLflow takes the type hints of `predict` for a schema; the signature says it better.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Answer each row of a data frame (columns task, word, other, like); `params` may hold topn."""
+        """Answer each row of a data frame (columns task, word, other, like, text); `params` may hold topn."""
         topn = int((params or {}).get("topn", 10))
         return [self._answer({**row}, topn) for row in model_input.to_dict("records")]
 
@@ -46,10 +51,12 @@ class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ign
                 return self.vectors.vector(words[0]).tolist()
             if task == "similarity":
                 return self.vectors.similarity(words[0], words[1])
+            if task == "doc_similar":
+                return self.documents.similarity(words[0], words[1])
             if task == "analogy":
                 return _named(self.vectors.analogy(words[0], words[1], words[2], topn))
             return _named(self.vectors.most_similar(words[0], topn))
-        except UnknownWordError as error:
+        except (UnknownWordError, NoKnownWordError) as error:
             return {"error": str(error)}
 
 
@@ -59,6 +66,7 @@ _TASKS = {
     "similarity": ("word", "other"),
     "vector": ("word",),
     "analogy": ("word", "other", "like"),
+    "doc_similar": ("text", "other"),
 }
 
 

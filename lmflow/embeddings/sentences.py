@@ -1,21 +1,28 @@
 """A corpus as a file of sentences: one paragraph a line, words separated by spaces, which is what gensim streams.
 
-Written once to local disk and read by as many threads as there are cores; memory does not grow with the corpus.
+Written once to local disk, by as many processes as there are cores, and read by as many threads; memory does not grow
+with the corpus.
 """
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lmflow.errors import InputError
 from lmflow.text.segment import words
 
 #: gensim cuts a longer line silently (gensim.models.word2vec.MAX_WORDS_IN_BATCH); we cut it ourselves.
 LONGEST_SENTENCE = 10_000
+#: Text that one process segments at a time: a third of a second of work.
+BLOCK_CHARS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,25 @@ class Sentences:
         return {name: value for name, value in asdict(self).items() if name != "path"}
 
 
-def write_sentences(documents: Iterable[str], lang: str, path: Path) -> Sentences:
+class _Block(NamedTuple):
+    """Some documents as lines, and what is in them."""
+
+    lines: bytes
+    documents: int
+    sentences: int
+    words: int
+
+
+def write_sentences(documents: Iterable[str], lang: str, path: Path, workers: int = 1) -> Sentences:
     """Segment documents into lower-cased words and write them, a paragraph a line.
+
+    The file is the same for any number of workers.
 
     Args:
         documents: texts, streamed; lines of a text are its paragraphs.
         lang: ISO 639 code; decides the segmentation.
         path: file to write.
+        workers: processes that segment. A corpus below `BLOCK_CHARS` characters is segmented in this one.
 
     Raises:
         InputError: not one word was found.
@@ -55,21 +74,66 @@ def write_sentences(documents: Iterable[str], lang: str, path: Path) -> Sentence
     digest = hashlib.sha256()
     n_documents = n_sentences = n_words = 0
     with path.open("wb") as file:
-        for document in documents:
-            before = n_words
-            for paragraph in document.splitlines():
-                tokens = words(paragraph.lower(), lang)
-                for start in range(0, len(tokens), LONGEST_SENTENCE):
-                    part = tokens[start : start + LONGEST_SENTENCE]
-                    line = (" ".join(part) + "\n").encode("utf-8", "replace")
-                    file.write(line)
-                    digest.update(line)
-                    n_sentences += 1
-                    n_words += len(part)
-            n_documents += n_words > before
+        for block in _segmented(_blocks(documents), lang, workers):
+            file.write(block.lines)
+            digest.update(block.lines)
+            n_documents += block.documents
+            n_sentences += block.sentences
+            n_words += block.words
     if not n_words:
         raise InputError(f"there is no {lang} text to learn embeddings from: bring documents in that language first")
     return Sentences(path, n_documents, n_sentences, n_words, digest.hexdigest())
+
+
+def text_lines(document: str, lang: str) -> Iterator[list[str]]:
+    """The lower-cased words of each paragraph, in lists of at most `LONGEST_SENTENCE`."""
+    for paragraph in document.splitlines():
+        tokens = words(paragraph.lower(), lang)
+        for start in range(0, len(tokens), LONGEST_SENTENCE):
+            yield tokens[start : start + LONGEST_SENTENCE]
+
+
+def _segment(documents: list[str], lang: str) -> _Block:
+    lines: list[str] = []
+    n_documents = n_words = 0
+    for document in documents:
+        before = n_words
+        for tokens in text_lines(document, lang):
+            lines.append(" ".join(tokens) + "\n")
+            n_words += len(tokens)
+        n_documents += n_words > before
+    return _Block("".join(lines).encode("utf-8", "replace"), n_documents, len(lines), n_words)
+
+
+def _blocks(documents: Iterable[str]) -> Iterator[list[str]]:
+    block: list[str] = []
+    size = 0
+    for document in documents:
+        block.append(document)
+        size += len(document)
+        if size >= BLOCK_CHARS:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def _segmented(blocks: Iterator[list[str]], lang: str, workers: int) -> Iterator[_Block]:
+    """Blocks in their order; at most two a worker are in memory."""
+    first = list(block for _, block in zip(range(2), blocks, strict=False))
+    blocks = chain(first, blocks)
+    if workers == 1 or len(first) < 2:
+        yield from (_segment(block, lang) for block in blocks)
+        return
+    # Not fork: the parent may have threads (MLflow, Arrow).
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        waiting: deque[Future[_Block]] = deque()
+        for block in blocks:
+            waiting.append(pool.submit(_segment, block, lang))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def copy_sentences(source: Path, path: Path) -> Sentences:

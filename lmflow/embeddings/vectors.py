@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lmflow.embeddings.subwords import Subwords
+
 Matrix = NDArray[np.float32]
 Neighbours = list[tuple[str, float]]
 
@@ -28,10 +30,12 @@ class WordVectors:
     Args:
         words: the vocabulary.
         matrix: float32, shape [words, dimensions].
+        subwords: vectors of n-grams, from which words outside the vocabulary get one too.
     """
 
     words: tuple[str, ...]
     matrix: Matrix
+    subwords: Subwords | None = None
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -46,42 +50,58 @@ class WordVectors:
         return unit
 
     def row(self, word: str) -> int:
-        """Row of a word, as it stands or in lower case.
+        """Row of a word: as it stands, in lower case, or joined as a phrase (New York: new_york).
 
         Raises:
-            UnknownWordError: neither is in the vocabulary.
+            UnknownWordError: none of them is in the vocabulary.
         """
-        row = self.index.get(word, self.index.get(word.lower()))
-        if row is None:
-            raise UnknownWordError(word)
-        return row
+        lower = word.lower()
+        for spelling in (word, lower, lower.replace(" ", "_")):
+            if spelling in self.index:
+                return self.index[spelling]
+        raise UnknownWordError(word)
 
     def vector(self, word: str) -> Matrix:
-        """The vector of a word, shape [dimensions]."""
-        vector: Matrix = self.matrix[self.row(word)]
-        return vector
+        """The vector of a word, shape [dimensions]; of an unknown one from its n-grams, if there are any.
+
+        Raises:
+            UnknownWordError: it has none.
+        """
+        return self._known(word)[0]
 
     def similarity(self, word: str, other: str) -> float:
         """Cosine of the angle between two words, -1 to 1."""
-        return float(self.unit[self.row(word)] @ self.unit[self.row(other)])
+        return float(_unit(self.vector(word)) @ _unit(self.vector(other)))
 
     def most_similar(self, word: str, topn: int = 10) -> Neighbours:
         """The words nearest by cosine, best first, without the word itself."""
-        row = self.row(word)
-        return self._nearest(self.unit[row], {row}, topn)
+        vector, rows = self._known(word)
+        return self.nearest(vector, rows, topn)
 
     def analogy(self, word: str, to: str, like: str, topn: int = 10) -> Neighbours:
         """What is to `like` as `to` is to `word`: athens, greece, oslo -> norway (3CosAdd, Mikolov et al. 2013)."""
-        rows = [self.row(each) for each in (word, to, like)]
-        first, second, third = self.unit[rows]
-        return self._nearest(second - first + third, set(rows), topn)
+        given = [self._known(each) for each in (word, to, like)]
+        first, second, third = (_unit(vector) for vector, _ in given)
+        return self.nearest(second - first + third, {row for _, rows in given for row in rows}, topn)
 
-    def _nearest(self, target: Matrix, without: Iterable[int], topn: int) -> Neighbours:
-        scores = self.unit @ (target / max(float(np.linalg.norm(target)), 1e-12))
+    def nearest(self, target: Matrix, without: Iterable[int] = (), topn: int = 10) -> Neighbours:
+        """The words nearest to a vector by cosine, best first, some rows left out."""
+        scores = self.unit @ _unit(target)
         scores[list(without)] = -np.inf
         count = min(topn, int(np.isfinite(scores).sum()))
         best = np.argpartition(-scores, range(count))[:count]
         return [(self.words[row], float(scores[row])) for row in best]
+
+    def _known(self, word: str) -> tuple[Matrix, frozenset[int]]:
+        """The vector of a word, and its row if it has one."""
+        try:
+            row = self.row(word)
+        except UnknownWordError:
+            composed = self.subwords.vector(word.lower()) if self.subwords else None
+            if composed is None:
+                raise
+            return composed, frozenset()
+        return self.matrix[row], frozenset({row})
 
     def save(self, path: Path) -> None:
         """Write word2vec's binary format, which gensim, fastText and most readers know."""
@@ -115,3 +135,8 @@ class WordVectors:
             matrix[row] = np.frombuffer(data, "<f4", dimensions, space + 1)
             place = end
         return cls(tuple(words), matrix)
+
+
+def _unit(vector: Matrix) -> Matrix:
+    unit: Matrix = vector / np.float32(max(float(np.linalg.norm(vector)), 1e-12))
+    return unit

@@ -1,30 +1,26 @@
-"""word2vec (Mikolov et al. 2013) through gensim's `corpus_file` path: threads that read the file themselves.
+"""word2vec (Mikolov et al. 2013) and fastText (Bojanowski et al. 2017) through gensim's `corpus_file` path.
 
-Importing this module is cheap; gensim is imported when training starts.
+Threads read the file themselves, so that training is not held up by Python. Importing this module is cheap; gensim is
+imported when training starts.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lmflow.embeddings.objective import SampledObjective
 from lmflow.embeddings.sentences import Sentences
-from lmflow.embeddings.vectors import WordVectors
-from lmflow.errors import InputError
+from lmflow.embeddings.subwords import Subwords
+from lmflow.embeddings.training import OnEpoch, Training, check_vocabulary
+from lmflow.embeddings.vectors import Matrix, WordVectors
 
 if TYPE_CHECKING:
-    from gensim.models import Word2Vec
-
-#: Passes over a corpus are chosen so that about this many words are seen, within the bounds below.
-_WORDS_TO_SEE = 10_000_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 20
-
-#: Told after each epoch: how many are done, and the loss.
-OnEpoch = Callable[[int, float], None]
+    from gensim.models import FastText, Word2Vec
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,7 @@ class Word2VecConfig:
         epochs: passes over the corpus.
         seed: with one worker, decides every bit of the result.
         workers: threads.
+        alpha: learning rate at the start; it falls in a line to 0.0001.
     """
 
     sg: bool
@@ -52,86 +49,102 @@ class Word2VecConfig:
     epochs: int
     seed: int
     workers: int
+    alpha: float = 0.025
 
 
 @dataclass(frozen=True)
-class Training:
-    """What training gave.
+class FastTextConfig(Word2VecConfig):
+    """How to train with character n-grams.
 
     Args:
-        vectors: the result, most frequent word first.
-        counts: occurrences of each word.
-        losses: after each epoch, nats a prediction on a fixed sample (see `SampledObjective`).
-        seconds: wall time of all epochs, vocabulary scan not included.
-        words_per_second: words of the corpus read a second, every epoch counted.
+        min_n: shortest n-gram, in characters.
+        max_n: longest.
+        bucket: rows that n-grams are hashed into; each costs `dim` numbers of memory while training.
     """
 
-    vectors: WordVectors
-    counts: tuple[int, ...]
-    losses: tuple[float, ...]
-    seconds: float
-    words_per_second: float
-
-
-def default_epochs(n_words: int) -> int:
-    """More passes over a small corpus: 20 up to half a million words, 5 from two million up."""
-    return max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, round(_WORDS_TO_SEE / max(n_words, 1))))
-
-
-def default_workers() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    min_n: int = 3
+    max_n: int = 6
+    bucket: int = 2_000_000
 
 
 def train_word2vec(sentences: Sentences, config: Word2VecConfig, on_epoch: OnEpoch) -> Training:
-    """Learn vectors from a file of sentences.
+    """Learn vectors from a file of sentences; with n-grams when the config is a `FastTextConfig`.
 
     With `workers=1` the same file, config and gensim give the same bytes.
 
     Raises:
         InputError: fewer than two words are frequent enough.
     """
-    from gensim.models import Word2Vec
-
-    model = Word2Vec(
-        vector_size=config.dim,
-        sg=int(config.sg),
-        window=config.window,
-        negative=config.negative,
-        sample=config.sample,
-        min_count=config.min_count,
-        seed=config.seed,
-        workers=config.workers,
-    )
+    model = new_model(config)
     model.build_vocab(corpus_file=str(sentences.path))
-    if len(model.wv) < 2:
-        raise InputError(
-            f"the vocabulary has {len(model.wv)} word(s): of {sentences.words:,} words, too few occur "
-            f"{config.min_count} times; lower --min-count or bring more text"
-        )
+    check_vocabulary(sentences.words, len(model.wv), config.min_count)
+    return fit(model, sentences, config, on_epoch)
+
+
+def new_model(config: Word2VecConfig) -> Word2Vec | FastText:
+    """A model of gensim, without a vocabulary yet."""
+    from gensim.models import FastText, Word2Vec
+
+    shared: dict[str, Any] = {
+        "vector_size": config.dim,
+        "sg": int(config.sg),
+        "window": config.window,
+        "negative": config.negative,
+        "sample": config.sample,
+        "min_count": config.min_count,
+        "seed": config.seed,
+        "workers": config.workers,
+        "alpha": config.alpha,
+    }
+    if isinstance(config, FastTextConfig):
+        return FastText(**shared, min_n=config.min_n, max_n=config.max_n, bucket=config.bucket)
+    return Word2Vec(**shared)
+
+
+def fit(model: Word2Vec | FastText, sentences: Sentences, config: Word2VecConfig, on_epoch: OnEpoch) -> Training:
+    """Train a model that has its vocabulary, and take out what it learnt."""
     objective = SampledObjective.draw(sentences.path, model, config.sg)
     losses: list[float] = []
 
     def ended() -> None:
-        losses.append(objective.loss(model.wv.vectors, model.syn1neg))
+        losses.append(objective.loss(_input_rows(model, objective.inputs), model.syn1neg))
         on_epoch(len(losses), losses[-1])
 
     started = time.perf_counter()
-    model.train(
+    _, words_seen = model.train(
         corpus_file=str(sentences.path),
-        total_examples=model.corpus_count,
-        total_words=model.corpus_total_words,
+        total_examples=sentences.sentences,
+        total_words=sentences.words,
         epochs=config.epochs,
         callbacks=[_after_each_epoch(ended)],
     )
     seconds = time.perf_counter() - started
+    subwords = _subwords(model, config) if isinstance(config, FastTextConfig) else None
     return Training(
-        vectors=WordVectors(tuple(model.wv.index_to_key), model.wv.vectors),
+        vectors=WordVectors(tuple(model.wv.index_to_key), model.wv.vectors, subwords),
         counts=tuple(int(model.wv.get_vecattr(word, "count")) for word in model.wv.index_to_key),
         losses=tuple(losses),
+        loss_name="negative sampling on a fixed sample, nats a prediction",
         seconds=seconds,
         words_per_second=sentences.words * config.epochs / seconds,
+        words_seen=int(words_seen),
+        state={"outputs": model.syn1neg},
     )
+
+
+def _input_rows(model: Word2Vec | FastText, rows: Any) -> Matrix:
+    """Input vectors of some words as they are now; fastText's are the mean of a word's own and its n-grams'."""
+    if not hasattr(model.wv, "buckets_word"):
+        found: Matrix = model.wv.vectors[rows]
+        return found
+    own, ngrams, buckets = model.wv.vectors_vocab, model.wv.vectors_ngrams, model.wv.buckets_word
+    return np.stack([(own[row] + ngrams[buckets[row]].sum(axis=0)) / (len(buckets[row]) + 1) for row in rows])
+
+
+def _subwords(model: FastText, config: FastTextConfig) -> Subwords:
+    buckets = np.unique(np.concatenate([np.asarray(each, np.int64) for each in model.wv.buckets_word]))
+    matrix = model.wv.vectors_ngrams[buckets].astype(np.float16)
+    return Subwords(config.min_n, config.max_n, config.bucket, buckets, matrix)
 
 
 def _after_each_epoch(ended: Callable[[], None]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lmflow.embeddings.sentences import Sentences, write_sentences
-from lmflow.evaluation.words import gensim_test_data
+from lmflow.evaluation.catalogue import gensim_test_data
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,15 @@ def test_the_digest_names_the_text_and_nothing_else(tmp_path: Path) -> None:
     assert one.digest == same.digest != other.digest
 
 
+def test_many_workers_write_the_file_that_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmflow.embeddings.sentences.BLOCK_CHARS", 50)
+    documents = [f"Paragraph {number} of many.\nAnd 第 {number} 段" for number in range(40)]
+    one = write_sentences(documents, "zh", tmp_path / "1.txt")
+    two = write_sentences(iter(documents), "zh", tmp_path / "2.txt", workers=2)
+    assert two.profile() == one.profile()
+    assert (tmp_path / "1.txt").read_bytes() == (tmp_path / "2.txt").read_bytes()
+
+
 def test_one_endless_line_is_cut_without_losing_a_word(tmp_path: Path) -> None:
     words = [f"w{number}" for number in range(400_000)]  # 2.7 MB, more than one block
     (tmp_path / "text8").write_text(" ".join(words))

@@ -1,8 +1,9 @@
-"""Training is gensim's, deterministic with one worker, and its loss falls."""
+"""word2vec and fastText are gensim's, the same to the bit with one worker, and their loss falls."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 
 from lmflow.embeddings.card import model_card
 from lmflow.embeddings.picture import loss_curve, word_map
-from lmflow.embeddings.sentences import Sentences, write_sentences
-from lmflow.embeddings.word2vec import Training, Word2VecConfig, default_epochs, train_word2vec
+from lmflow.embeddings.sentences import Sentences, copy_sentences, write_sentences
+from lmflow.embeddings.subwords import hashed, ngrams
+from lmflow.embeddings.training import Training, default_epochs
+from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
 from lmflow.errors import InputError
 
 CONFIG = Word2VecConfig(sg=True, dim=40, window=5, negative=5, sample=1e-3, min_count=3, epochs=4, seed=1, workers=1)
+
+SUBWORDS = FastTextConfig(**dataclasses.asdict(CONFIG), min_n=3, max_n=5, bucket=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -36,25 +41,69 @@ def test_vectors_are_those_of_gensim_called_by_hand(lee: Sentences, trained: Tra
     assert trained.counts[0] == by_hand.wv.get_vecattr(trained.vectors.words[0], "count")
 
 
-def test_one_worker_gives_the_same_bytes_in_another_process(lee: Sentences, trained: Training) -> None:
+@pytest.fixture(scope="module")
+def with_subwords(lee: Sentences) -> Training:
+    return train_word2vec(lee, SUBWORDS, lambda epoch, loss: None)
+
+
+def test_fasttext_is_gensims_for_words_it_knows_and_words_it_does_not(lee: Sentences, with_subwords: Training) -> None:
+    from gensim.models import FastText
+
+    by_hand = FastText(
+        corpus_file=str(lee.path), sg=1, vector_size=40, window=5, negative=5, sample=1e-3, min_count=3, epochs=4,
+        seed=1, workers=1, min_n=3, max_n=5, bucket=20_000,
+    )  # fmt: skip
+    vectors = with_subwords.vectors
+    assert vectors.words == tuple(by_hand.wv.index_to_key)
+    assert np.array_equal(vectors.matrix, by_hand.wv.vectors)
+    # a word made of n-grams that the vocabulary has; the vectors of n-grams are kept in half precision
+    assert "governmental" not in vectors.index
+    assert vectors.vector("governmental") == pytest.approx(by_hand.wv["governmental"], abs=2e-3)
+    assert vectors.most_similar("governmental")[0][0].startswith("govern")
+
+
+@pytest.mark.parametrize("word", ["river", "é", "北京大学", "naïveté"])
+def test_ngrams_and_their_hash_are_fasttexts(word: str) -> None:
+    from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes
+
+    assert ngrams(word, 1, 4) == compute_ngrams_bytes(word, 1, 4)
+    assert [hashed(each) for each in ngrams(word, 1, 4)] == [ft_hash_bytes(each) for each in ngrams(word, 1, 4)]
+
+
+def test_one_endless_line_is_learnt_whole_by_every_worker(lee: Sentences, tmp_path: Path) -> None:
+    words = lee.path.read_text().split()
+    (tmp_path / "text8").write_text(" ".join(words))
+    copied = copy_sentences(tmp_path / "text8", tmp_path / "s.txt")
+    for config in (dataclasses.replace(CONFIG, workers=2), dataclasses.replace(SUBWORDS, workers=2)):
+        training = train_word2vec(copied, config, lambda epoch, loss: None)
+        assert training.words_seen >= len(words) * config.epochs
+
+
+@pytest.mark.parametrize("config", [CONFIG, SUBWORDS])
+def test_one_worker_gives_the_same_bytes_in_another_process(
+    lee: Sentences, trained: Training, with_subwords: Training, config: Word2VecConfig
+) -> None:
     script = f"""
 import sys
 from pathlib import Path
 from lmflow.embeddings.sentences import Sentences
-from lmflow.embeddings.word2vec import Word2VecConfig, train_word2vec
-sentences = Sentences(Path({str(lee.path)!r}), 1, 1, {lee.words}, "")
-config = Word2VecConfig(**{dataclasses.asdict(CONFIG)!r})
+from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
+sentences = Sentences(Path({str(lee.path)!r}), 1, {lee.sentences}, {lee.words}, "")
+config = {type(config).__name__}(**{dataclasses.asdict(config)!r})
 sys.stdout.buffer.write(train_word2vec(sentences, config, lambda *_: None).vectors.matrix.tobytes())
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=120)
-    assert done.stdout == trained.vectors.matrix.tobytes()
+    hash_seed = {**os.environ, "PYTHONHASHSEED": "12345"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=120, env=hash_seed)
+    expected = with_subwords if isinstance(config, FastTextConfig) else trained
+    assert done.stdout == expected.vectors.matrix.tobytes()
 
 
+@pytest.mark.parametrize("config", [CONFIG, SUBWORDS])
 @pytest.mark.parametrize("sg", [True, False])
-def test_the_loss_starts_below_chance_and_falls(lee: Sentences, sg: bool) -> None:
+def test_the_loss_starts_below_chance_and_falls(lee: Sentences, sg: bool, config: Word2VecConfig) -> None:
     seen: list[int] = []
     training = train_word2vec(
-        lee, dataclasses.replace(CONFIG, sg=sg, workers=2), lambda epoch, loss: seen.append(epoch)
+        lee, dataclasses.replace(config, sg=sg, workers=2), lambda epoch, loss: seen.append(epoch)
     )
     chance = (1 + CONFIG.negative) * np.log(2)
     assert seen == [1, 2, 3, 4]
@@ -77,5 +126,5 @@ def test_the_card_and_the_pictures_are_made(lee: Sentences, trained: Training, t
     assert "nothing judged this model" in card
     assert card.count("\n| ") >= 8
     word_map(trained.vectors).savefig(tmp_path / "words.png")
-    loss_curve(trained.losses).savefig(tmp_path / "loss.png")
+    loss_curve(trained.losses, trained.loss_name).savefig(tmp_path / "loss.png")
     assert min((tmp_path / name).stat().st_size for name in ("words.png", "loss.png")) > 5_000

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -16,7 +17,7 @@ from jobs.command import Progress
 from jobs.train_embeddings import TrainEmbeddingsOptions, run
 from lmflow import registry, tracking
 from lmflow.errors import InputError
-from lmflow.evaluation.words import gensim_test_data
+from lmflow.evaluation.catalogue import gensim_test_data
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.settings import settings
@@ -105,7 +106,9 @@ import json, sys, pandas as pd, mlflow
 model = mlflow.pyfunc.load_model(sys.argv[1])
 rows = [{"task": "most_similar", "word": "Australia"}, {"task": "similarity", "word": "he", "other": "she"},
         {"task": "analogy", "word": "man", "other": "men", "like": "state"}, {"task": "vector", "word": "the"},
-        {"task": "vector", "word": "qwertz"}, {"task": "sing", "word": "the"}, {"task": "similarity", "word": "he"}]
+        {"task": "vector", "word": "qwertz"}, {"task": "sing", "word": "the"}, {"task": "similarity", "word": "he"},
+        {"task": "doc_similar", "text": "The Prime Minister spoke.", "other": "A minister of the government said."},
+        {"task": "doc_similar", "text": "The Prime Minister spoke.", "other": "Qwertz!"}]
 import lmflow
 print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.__file__, "gensim" in sys.modules]))
 """
@@ -116,15 +119,59 @@ print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     answers, origin, gensim_loaded = json.loads(fresh.stdout.splitlines()[-1])
-    near, similarity, analogy, vector, unknown, sing, half = answers
+    near, similarity, analogy, vector, unknown, sing, half, alike, empty = answers
     assert len(near) == len(analogy) == 3
     assert -1 <= similarity <= 1
     assert len(vector) == 20
     assert unknown == {"error": "the vocabulary has no word 'qwertz'"}
     assert "unknown task 'sing'" in sing["error"]
     assert half == {"error": "task similarity needs other"}
+    assert -1 <= alike <= 1
+    assert empty == {"error": "no word of the vocabulary is in the text 'Qwertz!'"}
     assert str(settings().project) not in origin
     assert not gensim_loaded
+
+
+@pytest.mark.parametrize("algorithm", ["fasttext", "glove"])
+def test_other_algorithms_end_in_the_same_kind_of_model(mlflow_server: str, tmp_path: Path, algorithm: str) -> None:
+    corpus(lee_documents(batch=11, start=50))
+    only = {"bucket": 5_000} if algorithm == "fasttext" else {"x_max": 10.0}
+    options = TrainEmbeddingsOptions(lang="en", algorithm=algorithm, phrases=True, **{**FAST, **only})
+    done = run(options, Progress())
+    assert done["metrics"]["wordsim353_coverage"] > 0
+    model = load(done["model"], done["version"])
+    near, joined, unknown = model.predict(
+        [
+            {"task": "most_similar", "word": "Australia"},
+            {"task": "vector", "word": "Prime Minister"},  # a phrase
+            {"task": "vector", "word": "governmental"},  # not in the vocabulary
+        ]
+    )
+    assert len(near) == 10 and len(joined) == 30
+    assert len(unknown) == 30 if algorithm == "fasttext" else "error" in unknown
+    files = Path(tracking.client().download_artifacts(done["run_id"], "", str(tmp_path)))
+    from gensim.models import KeyedVectors
+
+    text = KeyedVectors.load_word2vec_format(files / "vectors" / "vectors.txt")
+    binary = KeyedVectors.load_word2vec_format(files / "vectors" / "vectors.bin", binary=True)
+    assert np.array_equal(text.vectors, binary.vectors)
+    assert text["prime_minister"].tolist() == pytest.approx(joined)
+    words = (files / "projector" / "words.tsv").read_text(encoding="utf-8").splitlines()
+    assert len(words) - 1 == len((files / "projector" / "vectors.tsv").read_text().splitlines())
+
+
+def test_an_option_of_another_algorithm_is_refused() -> None:
+    with pytest.raises(ValueError, match="--negative means nothing to glove: it is for word2vec and fasttext"):
+        TrainEmbeddingsOptions(lang="en", algorithm="glove", negative=10)
+    with pytest.raises(ValueError, match="--min-n 7 is above --max-n 6"):
+        TrainEmbeddingsOptions(lang="en", algorithm="fasttext", min_n=7)
+
+
+def test_glove_needs_words_that_share_a_line(mlflow_server: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("one\ntwo\nthree\n" * 5)
+    options = TrainEmbeddingsOptions(lang="en", algorithm="glove", train_file=tmp_path / "list.txt", **FAST)
+    with pytest.raises(InputError, match="no two words of the vocabulary share a line"):
+        run(options, Progress())
 
 
 def test_a_killed_run_that_had_registered_is_finished_by_the_next(mlflow_server: str) -> None:

@@ -15,36 +15,45 @@ and requests {fetched, not_modified, failed}, and unreachable {source: why} for 
 
 from __future__ import annotations
 
-import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import pyarrow as pa
 from pydantic import Field
 
-from jobs import archives, articles, ingest
+from jobs import archives, articles, ingest, visiting
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.feeds import Item
 from lmflow.crawl.http import Fetch, Fetcher, Policy
 from lmflow.crawl.listings import Listing, read_listing
-from lmflow.crawl.pages import Target, Visit, visit_hosts
+from lmflow.crawl.pages import Target, Visit
 from lmflow.crawl.sources import NewsSource, choose, load
 from lmflow.crawl.urls import authority
 from lmflow.errors import InputError
 from lmflow.extract.documents import UNCHANGED
-from lmflow.lake import Lake, Objects, transaction_key
+from lmflow.lake import Lake, transaction_key
 from lmflow.settings import settings
 
 _FEEDS_AT_ONCE: Final = 16
 #: Errors that may be gone in an hour; a page with another one is asked again after a week, if it is still listed.
 _PASSING: Final = frozenset(
-    ("timeout", "connect", "dns", "tls", "protocol", "http_429", "http_500", "http_502", "http_503", "http_504")
+    (
+        "waiting",
+        "timeout",
+        "connect",
+        "dns",
+        "tls",
+        "protocol",
+        "http_429",
+        "http_500",
+        "http_502",
+        "http_503",
+        "http_504",
+    )
 )
 _RETRY: Final = timedelta(hours=1)
 _RECHECK: Final = timedelta(days=7)
@@ -67,6 +76,9 @@ class IngestNews(Options):
         (), description="With --warc: leave out pages that say they are in another language, e.g. en zh."
     )
     max_items: int = Field(0, ge=0, description="At most so many pages of each feed, for a trial; 0 for all.")
+    max_minutes: float = Field(
+        50, gt=0, description="Pages that are not reached within so many minutes are left for the next run."
+    )
 
 
 @dataclass
@@ -94,15 +106,22 @@ def run(options: IngestNews, progress: Progress) -> Result:
     with ingest.exclusive_sources(sources):
         plan = _discover(list(sources.values()), lake, options.max_items, progress)
         batch_id = ingest.new_batch_id()
-        if not plan.targets:
+        done, batches = _take_over(lake, plan, sources, progress)
+        if not plan.targets and not done:
             version = ingest.record_fetches(lake, "ingest_news", batch_id, _feed_rows(plan, sources))
+            visiting.close_crawls(lake, "news", batches)
             result = _result(lake, plan, [], batch_id, 0, version, started)
             return {"status": "nothing_new", "reason": "no feed lists a page that is new or due", **result}
         with tracking.run(ingest.EXPERIMENT, f"news {', '.join(sources)}", _config(options, sources)) as mlflow_run:
-            visits = _visit(lake, plan, sources, batch_id, progress)
+            limit = timedelta(minutes=options.max_minutes)
+            targets = list(plan.targets.values())
+            visits = done + (
+                visiting.visit_all(lake, "news", targets, sources, batch_id, limit, progress) if targets else []
+            )
             added = _store(lake, plan, visits, sources, batch_id, progress)
             rows = [*_feed_rows(plan, sources), *_page_rows(visits, sources)]
             version = ingest.record_fetches(lake, "ingest_news", batch_id, rows)
+            visiting.close_crawls(lake, "news", [*batches, batch_id])
             progress.say(plan.tally.line())
             result = _result(lake, plan, visits, batch_id, added, version, started)
             ingest.log_run(mlflow_run, lake, result, {**result, "errors": _errors(visits)})
@@ -237,53 +256,26 @@ def _target(url: str, source: NewsSource, state: Mapping[str, Any] | None) -> Ta
     return Target(url, source.name, state["etag"] or "", state["last_modified"] or "")
 
 
-# Pages ----------------------------------------------------------------------------------------------------------------
+def _take_over(
+    lake: Lake, plan: _Plan, sources: Mapping[str, NewsSource], progress: Progress
+) -> tuple[list[Visit], list[int]]:
+    """What killed crawls have visited already leaves the plan; returns these visits, and the crawls they end."""
+    found, batches = visiting.unfinished(lake, "news", sources)
+    states = ingest.fetch_states(lake, "page") if found else {}
+    done = []
+    for visit in found:
+        state = states.get(visit.url)
+        if visit.error in _PASSING or (state is not None and state["fetched_at"] >= visit.fetched_at):
+            continue
+        if plan.targets.pop(visit.url, None) is None:
+            plan.tally.see(visit.source, 1)
+        done.append(visit)
+    if done:
+        progress.say(f"going on with a crawl that was interrupted: {len(done)} pages are visited already")
+    return done, batches
 
 
-def _visit(
-    lake: Lake, plan: _Plan, sources: Mapping[str, NewsSource], batch_id: int, progress: Progress
-) -> list[Visit]:
-    """Visit all targets in Spark tasks of whole hosts."""
-    from jobs.spark import session, watching
-
-    spark = session("ingest_news")
-    hosts: defaultdict[str, list[Target]] = defaultdict(list)
-    for target in plan.targets.values():
-        hosts[authority(target.url)].append(target)
-    rows = [
-        {
-            "host": host,
-            "policy": json.dumps(asdict(_policy([sources[target.source] for target in targets]))),
-            "targets": json.dumps([asdict(target) for target in targets]),
-        }
-        for host, targets in hosts.items()
-    ]
-    tasks = min(len(rows), spark.sparkContext.defaultParallelism)
-    visitor = _visitor(f"{lake.root}/objects", f"raw/news/{batch_id}")
-    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), tasks), visitor, articles.VISITS)
-    progress.say(f"visiting {len(plan.targets)} pages of {len(hosts)} host(s)")
-    with progress.bar(tasks, "visiting", "tasks") as bar, watching(spark, tasks, bar):
-        found = frame.toArrow()
-    visits = [Visit(**row) for row in found.to_pylist()]
-    if len(visits) != len(plan.targets):
-        raise AssertionError(f"{len(plan.targets)} pages to visit, {len(visits)} visits")
-    return visits
-
-
-def _policy(sources: Sequence[NewsSource]) -> Policy:
-    """A host that several sources share is asked no faster than the slowest of them allows."""
-    return Policy.from_settings(min(s.rate for s in sources), min(s.concurrency for s in sources))
-
-
-def _visitor(objects_root: str, prefix: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def visit(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rows = [row for batch in batches for row in batch.to_pylist()]
-        hosts = {row["host"]: [Target(**target) for target in json.loads(row["targets"])] for row in rows}
-        policies = {row["host"]: Policy.from_json(row["policy"]) for row in rows}
-        found = [asdict(visit) for visit in visit_hosts(hosts, policies, Objects(objects_root), prefix)]
-        yield pa.RecordBatch.from_pylist(found, schema=articles.VISITS)
-
-    return visit
+# Documents ------------------------------------------------------------------------------------------------------------
 
 
 def _store(

@@ -58,7 +58,7 @@ class Policy:
     ca_file: str = ""  # certificates to trust; none for the usual ones
 
     @classmethod
-    def from_settings(cls, rate: float = 1.0, concurrency: int = 1) -> Policy:
+    def from_settings(cls, rate: float = 1.0, concurrency: int = 1, max_bytes: int = 20_000_000) -> Policy:
         """The policy of this installation, with a source's own rate."""
         now = settings()
         agent = f"{now.user_agent} (+{now.contact})" if now.contact else now.user_agent
@@ -67,6 +67,7 @@ class Policy:
             now.private_hosts,
             rate=rate,
             concurrency=concurrency,
+            max_bytes=max_bytes,
             nameservers=now.nameservers,
             ca_file=str(now.ca_file or ""),
         )
@@ -172,7 +173,10 @@ class Fetcher:
         attempt = 0
         while True:
             attempt += 1
-            fetch = replace(self._once(url, headers, heed_robots, content_types), attempts=attempt)
+            fetch = self._once(url, headers, heed_robots, content_types)
+            if fetch.error == "waiting":
+                return replace(fetch, attempts=attempt - 1)
+            fetch = replace(fetch, attempts=attempt)
             wait = self._wait_before_retry(fetch, attempt)
             if wait > self.policy.longest_wait_s:
                 wait = self._close(fetch, wait)
@@ -303,7 +307,7 @@ class Fetcher:
 
     def _count(self, fetch: Fetch) -> Fetch:
         """Leave a host alone that fails URL after URL: waiting for each of them would take the whole crawl."""
-        if fetch.error in ("url", "waiting"):
+        if fetch.error == "url":
             return fetch
         queue = self._queue(Address(fetch.url))
         if queue.count_failure(fetch.error in _OF_THE_HOST) >= self.policy.failures_in_a_row:

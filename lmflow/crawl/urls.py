@@ -23,6 +23,7 @@ def canonical_url(url: str) -> str:
         ValueError: it is not an address (a bad port, a broken IPv6 host).
     """
     parts = urlsplit(url.strip())
+    url.encode()  # a lone surrogate, as JSON can spell it, is no address and fits no table
     host = (parts.hostname or "").rstrip(".")
     try:
         host = host.encode("idna").decode() if not host.isascii() else host

@@ -17,6 +17,8 @@ from http import HTTPStatus
 from typing import IO, Final
 
 _TRANSFER_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding", "content-length"})
+#: Of gzip. Level 6 makes pages 7 % smaller and takes twice as long.
+_LEVEL: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,7 @@ class WarcWriter:
 
     def __init__(self, software: str) -> None:
         self._buffer = io.BytesIO()
-        fields = f"software: {software}\r\nformat: WARC File Format 1.1\r\n".encode()
-        self._write("warcinfo", datetime.now(UTC), fields, "application/warc-fields")
+        self._buffer.write(info_record(software))
 
     @property
     def size(self) -> int:
@@ -49,28 +50,81 @@ class WarcWriter:
         self, url: str, status: int, headers: Mapping[str, str], body: bytes, fetched_at: datetime
     ) -> Place:
         """Append one HTTP response."""
-        phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-        lines = [f"HTTP/1.1 {status} {phrase}"]
-        for name, value in headers.items():
-            lines.append(f"{'X-Archive-Orig-' if name.lower() in _TRANSFER_HEADERS else ''}{name}: {value}")
-        lines.append(f"Content-Length: {len(body)}")
-        head = "\r\n".join(line.replace("\r", " ").replace("\n", " ") for line in lines).encode("utf-8", "replace")
-        return self._write("response", fetched_at, head + b"\r\n\r\n" + body, "application/http; msgtype=response", url)
+        return self.add(response_record(url, status, headers, body, fetched_at))
 
-    def _write(self, kind: str, moment: datetime, block: bytes, content_type: str, url: str = "") -> Place:
-        fields = [
-            "WARC/1.1",
-            f"WARC-Type: {kind}",
-            f"WARC-Record-ID: <urn:uuid:{uuid.uuid4()}>",
-            f"WARC-Date: {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
-            *([f"WARC-Target-URI: {url}"] if url else []),
-            f"Content-Type: {content_type}",
-            f"Content-Length: {len(block)}",
-        ]
+    def add(self, record: bytes) -> Place:
+        """Append a record that is made already."""
         offset = self._buffer.tell()
-        record = "\r\n".join(fields).encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
-        self._buffer.write(gzip.compress(record, 6, mtime=0))
-        return Place(offset, self._buffer.tell() - offset)
+        self._buffer.write(record)
+        return Place(offset, len(record))
+
+
+def info_record(software: str) -> bytes:
+    """The record that every file begins with, as a gzip member."""
+    fields = f"software: {software}\r\nformat: WARC File Format 1.1\r\n".encode()
+    return _record("warcinfo", datetime.now(UTC), fields, "application/warc-fields")
+
+
+def response_record(url: str, status: int, headers: Mapping[str, str], body: bytes, fetched_at: datetime) -> bytes:
+    """One HTTP response as a gzip member."""
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    lines = [f"HTTP/1.1 {status} {phrase}"]
+    for name, value in headers.items():
+        lines.append(f"{'X-Archive-Orig-' if name.lower() in _TRANSFER_HEADERS else ''}{name}: {value}")
+    lines.append(f"Content-Length: {len(body)}")
+    head = "\r\n".join(line.replace("\r", " ").replace("\n", " ") for line in lines).encode("utf-8", "replace")
+    return _record("response", fetched_at, head + b"\r\n\r\n" + body, "application/http; msgtype=response", url)
+
+
+def metadata_record(content: bytes, content_type: str) -> bytes:
+    """What is to be known of a file beside its pages, as a gzip member."""
+    return _record("metadata", datetime.now(UTC), content, content_type)
+
+
+def read_metadata(file: IO[bytes]) -> tuple[bytes, int]:
+    """The metadata record that stands second in a file, and where the records behind it begin.
+
+    Raises:
+        ValueError: there is no such record.
+    """
+    _member(file, 0)
+    start = file.tell()
+    record = _member(file, start)
+    head, _, block = record.partition(b"\r\n\r\n")
+    if b"WARC-Type: metadata\r\n" not in head:
+        raise ValueError("the second record is no metadata")
+    return block.removesuffix(b"\r\n\r\n"), file.tell()
+
+
+def _member(file: IO[bytes], start: int) -> bytes:
+    """One gzip member; the file then stands behind it."""
+    file.seek(start)
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    pieces = []
+    try:
+        while not stream.eof:
+            chunk = file.read(1 << 16)
+            if not chunk:
+                raise ValueError(f"the file ends within the record at {start}")
+            pieces.append(stream.decompress(chunk))
+    except zlib.error as error:
+        raise ValueError(f"no WARC record at {start}: {error}") from None
+    file.seek(file.tell() - len(stream.unused_data))
+    return b"".join(pieces)
+
+
+def _record(kind: str, moment: datetime, block: bytes, content_type: str, url: str = "") -> bytes:
+    fields = [
+        "WARC/1.1",
+        f"WARC-Type: {kind}",
+        f"WARC-Record-ID: <urn:uuid:{uuid.uuid4()}>",
+        f"WARC-Date: {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        *([f"WARC-Target-URI: {url}"] if url else []),
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(block)}",
+    ]
+    record = "\r\n".join(fields).encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
+    return gzip.compress(record, _LEVEL, mtime=0)
 
 
 def read_response(file: IO[bytes], place: Place) -> bytes:

@@ -66,6 +66,13 @@ class Objects:
             return self._path(key).is_file()
         return any(found == key for found in self.list(key))
 
+    def remove(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        if self._s3:
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+        else:
+            self._path(key).unlink(missing_ok=True)
+
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, sorted."""
         if self._s3:

@@ -22,6 +22,7 @@ from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member
 from lmflow.corpus.assess import ASSESSED, SUMMARY
 from lmflow.corpus.dedup import Stored
 from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
+from lmflow.errors import ServiceError
 from lmflow.lake import Lake, Table
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
@@ -113,6 +114,35 @@ class Ledger:
         )
 
     # ----------------------------------------------------------------- write
+
+    def forget(self, key: str, doc_ids: Collection[str]) -> Mapping[str, int]:
+        """Take documents out of all four tables; corpus goes last and pins the others. Returns the versions.
+
+        Run again after it was killed, it does what is left.
+
+        Raises:
+            ServiceError: a build was interrupted, whose half must be finished first.
+        """
+        if any(unit.interrupted for unit in self.units()):
+            raise ServiceError(
+                "build_corpus was interrupted between its commits; run it to its end, then forget_documents again "
+                "(what is to be forgotten is blocked already)"
+            )
+        versions: dict[str, int] = {}
+        for table in (self.verdicts, self.fingerprints, self.documents):
+            held = self._held(table, doc_ids)
+            if held:
+                table.append(f"{key}@{table.version()}", table.schema.empty_table(), drop=held)
+            versions[table.name] = table.version()
+        held = self._held(self.corpus, doc_ids)
+        stale = any(self.pinned(table) != versions[table.name] for table in (self.verdicts, self.fingerprints))
+        if self.corpus.version() >= 0 and (held or stale):
+            self.corpus.append(f"{key}@{self.corpus.version()}", self.corpus.schema.empty_table(), versions, held)
+        return {**versions, "corpus": self.corpus.version()}
+
+    def _held(self, table: Table, doc_ids: Collection[str]) -> list[str]:
+        found = table.read(["doc_id"], _one_of("doc_id", pa.array(sorted(doc_ids), pa.string())))
+        return sorted(set(found["doc_id"].to_pylist()))
 
     def settle(self, key: str, unit: pa.Table, assessed: str, outcome: Admission, documents: int) -> Mapping[str, int]:
         """Make the three commits of a unit; returns the versions of all tables.

@@ -31,6 +31,7 @@ class Objects:
     def put(self, key: str, content: bytes | Path) -> str:
         """Store bytes, or a local file, under `key`; replaces what was there in one step. Returns the URI."""
         if self._s3:
+            self._cached(key).unlink(missing_ok=True)
             if isinstance(content, Path):
                 self._client.upload_file(str(content), self._bucket, self._key(key))
             else:
@@ -100,7 +101,7 @@ class Objects:
             if not path.is_file():
                 raise InputError(f"no object {self.uri(key)}; run the job that makes it")
             return path
-        cached = settings().home / "cache" / self._bucket / self._key(key)
+        cached = self._cached(key)
         if not cached.is_file():
             cached.parent.mkdir(parents=True, exist_ok=True)
             partial = cached.with_name(f".{cached.name}.{uuid.uuid4().hex}")
@@ -110,6 +111,17 @@ class Objects:
                 raise InputError(f"no object {self.uri(key)} ({error})") from None
             partial.replace(cached)
         return cached
+
+    def delete(self, key: str) -> None:
+        """Remove an object, here and from this host's cache; nothing happens when it is not there."""
+        if self._s3:
+            self._cached(key).unlink(missing_ok=True)
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+            return
+        self._path(key).unlink(missing_ok=True)
+
+    def _cached(self, key: str) -> Path:
+        return settings().home / "cache" / self._bucket / self._key(key)
 
     def _path(self, key: str) -> Path:
         return Path(urlsplit(self._root).path) / key

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -206,7 +207,41 @@ class Table:
             return Commit(version=version, rows=sum(file.rows for file in files), already_done=False)
         raise ServiceError(f"table {self.name} at {self.uri}: other writers kept winning; run the job again")
 
+    def erase(self, doc_ids: Collection[str]) -> int:
+        """Delete the files of earlier versions that hold any of these documents, which are in no live row any more.
+
+        Versions of the table that need such a file cannot be read afterwards: that is what forgetting means. Files that
+        were staged and never committed are left to `maintain_lake`, because their commit may be on its way.
+
+        Returns:
+            The number of files deleted.
+        """
+        handle = self._handle()
+        if handle is None or not doc_ids:
+            return 0
+        live = {file["path"] for file in self._live_files(handle)}
+        system, root = filesystem(self.uri)
+        doomed, deleted = pa.array(sorted(doc_ids), pa.string()), 0
+        for path in sorted(self._committed_files() - live):
+            if system.get_file_info(f"{root}/{path}").type != pafs.FileType.File:
+                continue
+            if pc.any(pc.is_in(self._read_file(path, ["doc_id"])["doc_id"], value_set=doomed)).as_py():
+                system.delete_file(f"{root}/{path}")
+                deleted += 1
+        return deleted
+
     # -------------------------------------------------------------- plumbing
+
+    def _committed_files(self) -> set[str]:
+        """Every file that any commit added, from the transaction log."""
+        system, root = filesystem(self.uri)
+        paths: set[str] = set()
+        for info in system.get_file_info(pafs.FileSelector(f"{root}/_delta_log")):
+            if info.base_name.endswith(".json"):
+                with system.open_input_stream(info.path) as file:
+                    entries = [json.loads(line) for line in file.read().splitlines() if line.strip()]
+                paths.update(unquote(entry["add"]["path"]) for entry in entries if "add" in entry)
+        return paths
 
     def _handle(self, version: int | None = None) -> DeltaTable | None:
         options = delta_options(self._root)

@@ -56,7 +56,15 @@ def test_every_file_can_be_read_without_a_heavy_import_in_a_second(found: dict[s
 
 def test_every_dag_says_what_it_does_and_keeps_its_hands_off_the_past(found: dict[str, Any]) -> None:
     assert sorted(found["dags"]) == [
-        *("build_corpus", "ingest_news", "ingest_social", "ingest_wikipedia", "retrain", "rollback_model")
+        *(
+            "build_corpus",
+            "forget_documents",
+            "ingest_news",
+            "ingest_social",
+            "ingest_wikipedia",
+            "retrain",
+            "rollback_model",
+        )
     ]
     for dag in found["dags"].values():
         assert dag["doc_md"]

@@ -30,6 +30,7 @@ from lmflow.corpus import ledger as books
 from lmflow.corpus import report
 from lmflow.corpus.admission import Admission, admit
 from lmflow.corpus.assess import ASSESSED, READ, assess
+from lmflow.corpus.dedup import Keeping, Policy
 from lmflow.corpus.ledger import Ledger, Unit
 from lmflow.corpus.policy import Policies, load
 from lmflow.errors import InputError
@@ -59,6 +60,14 @@ class BuildCorpus(Options):
         "auto",
         description="How new documents are divided into train/valid/test: small is 80/10/10 within every language and "
         "source, large 98/1/1; auto is small below 50,000 documents.",
+    )
+    keep: Policy = Field(
+        "earliest",
+        description="Which of several near copies that come together is kept. A copy in the corpus stays, but with "
+        "drop_all, which keeps none of them.",
+    )
+    against: tuple[Literal["wikipedia", "news", "social", "file"], ...] = Field(
+        (), description="Kinds of source. If given, only copies of their documents are dropped, and nothing else."
     )
     samples_per_rule: int = Field(5, ge=0, le=100, description="Dropped documents shown for each rule in the report.")
 
@@ -163,6 +172,8 @@ def _key(ledger: Ledger, unit: Unit, policies: Policies, options: BuildCorpus) -
         corpus=ledger.corpus.version(),
         policies=policies.digest,
         split=options.split,
+        keep=options.keep,
+        against=sorted(options.against),
     )
 
 
@@ -171,11 +182,14 @@ def _decide(
 ) -> Admission:
     """Decide on an assessed unit and check the accounts; refuses to leave an empty corpus behind."""
     before = ledger.before(rows)
-    outcome = admit(rows, books.fingerprints_of(rows), before, None if options.split == "auto" else options.split)
+    regime = None if options.split == "auto" else options.split
+    keeping = Keeping(options.keep, options.against)
+    outcome = admit(rows, books.fingerprints_of(rows), before, regime, keeping)
     account.add(rows, outcome)
     account.check(account.documents_in - rows.num_rows + _count(ledger, unit))
     if last:
-        staying = {member.lang for name, member in before.members.items() if name not in outcome.superseded}
+        leaving = outcome.superseded.keys() | outcome.withdrawn.keys()
+        staying = {member.lang for name, member in before.members.items() if name not in leaving}
         present = staying | {lang for lang, kept in zip(rows["lang"].to_pylist(), outcome.kept, strict=True) if kept}
         if not present:
             raise InputError(

@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from lmflow.corpus import split as splits
-from lmflow.corpus.dedup import NEAR, Stored, cluster
+from lmflow.corpus.dedup import NEAR, Keeping, Stored, cluster
 from lmflow.corpus.fingerprint import Fingerprints
 from lmflow.corpus.policy import Failure
 
@@ -69,6 +69,7 @@ class Admission:
         cluster_ids: its duplicate cluster; None for documents that were never compared.
         splits: train, valid or test for kept documents.
         superseded: stored documents replaced by a newer revision -> that revision.
+        withdrawn: members of the corpus that leave it as copies (keep policy drop_all) -> the failure and its copy.
         moved: members of the corpus whose cluster or split has changed -> (cluster id, split).
     """
 
@@ -77,6 +78,7 @@ class Admission:
     cluster_ids: list[str | None]
     splits: list[str | None]
     superseded: dict[str, int] = field(default_factory=dict)
+    withdrawn: dict[str, tuple[Failure, str]] = field(default_factory=dict)
     moved: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
@@ -85,7 +87,13 @@ class Admission:
         return [not failures for failures in self.failures]
 
 
-def admit(unit: pa.Table, prints: Fingerprints, before: Before, regime: splits.Regime | None = None) -> Admission:
+def admit(
+    unit: pa.Table,
+    prints: Fingerprints,
+    before: Before,
+    regime: splits.Regime | None = None,
+    keeping: Keeping | None = None,
+) -> Admission:
     """Decide on a whole unit of work.
 
     Args:
@@ -93,6 +101,7 @@ def admit(unit: pa.Table, prints: Fingerprints, before: Before, regime: splits.R
         prints: their fingerprints, row for row; zeros for documents that failed the policy.
         before: what was decided earlier.
         regime: how to split; None: by the size of the corpus.
+        keeping: what is kept of duplicates; None: the earliest copy.
     """
     size = unit.num_rows
     policy = [[Failure(**failure) for failure in row] for row in unit["failures"].to_pylist()]
@@ -102,16 +111,40 @@ def admit(unit: pa.Table, prints: Fingerprints, before: Before, regime: splits.R
     for row, doc_id in enumerate(doc_ids):
         if doc_id in before.forgotten:
             outcome.failures[row].append(Failure(FORGOTTEN, 1.0, 0.0))
-    merged = _deduplicate(unit, doc_ids, prints, before, outcome)
+    merged = _deduplicate(unit, doc_ids, prints, before, outcome, keeping or Keeping())
     _assign_splits(unit, doc_ids, merged, before, outcome, regime)
     return outcome
 
 
-def in_order(unit: pa.Table, rows: Sequence[int]) -> list[int]:
-    """These rows, earliest first: by ingest batch, then time of publication (else of fetching), then doc_id."""
+def in_order(unit: pa.Table, rows: Sequence[int], keeping: Keeping | None = None) -> list[int]:
+    """These rows in the order of preference: by ingest batch, then as the keep policy has it, then earliest first.
+
+    Earliest goes by the time of publication (else of fetching), then by doc_id. Longest goes by characters, best
+    quality by `quality` and then characters.
+    """
     batches, doc_ids = unit["batch_id"].to_pylist(), unit["doc_id"].to_pylist()
     published, fetched = unit["published_at"].to_pylist(), unit["fetched_at"].to_pylist()
-    return sorted(rows, key=lambda row: (batches[row], published[row] or fetched[row] or _NO_TIME, doc_ids[row]))
+    preferred: list[tuple[float, ...]] = [()] * len(doc_ids)
+    policy = keeping.policy if keeping else "earliest"
+    if policy == "longest":
+        preferred = [(-length,) for length in unit["n_chars"].to_pylist()]
+    elif policy == "best_quality":
+        lengths, signals = unit["n_chars"].to_pylist(), unit["signals"].to_pylist()
+        preferred = [(-quality(dict(its)), -length) for its, length in zip(signals, lengths, strict=True)]
+    return sorted(
+        rows,
+        key=lambda row: (batches[row], preferred[row], published[row] or fetched[row] or _NO_TIME, doc_ids[row]),
+    )
+
+
+def quality(signals: Mapping[str, float]) -> float:
+    """How good a text is beside its copies, from 0 to 1: sure of its language, finished lines, little said twice."""
+    return (
+        signals["language_score"]
+        * signals["terminal_line_ratio"]
+        * (1 - signals["duplicate_5gram_chars"])
+        * (1 - signals["symbol_char_ratio"])
+    )
 
 
 def _judge_revisions(unit: pa.Table, doc_ids: Sequence[str], before: Before, outcome: Admission) -> None:
@@ -134,11 +167,19 @@ def _judge_revisions(unit: pa.Table, doc_ids: Sequence[str], before: Before, out
 
 
 def _deduplicate(
-    unit: pa.Table, doc_ids: Sequence[str], prints: Fingerprints, before: Before, outcome: Admission
+    unit: pa.Table,
+    doc_ids: Sequence[str],
+    prints: Fingerprints,
+    before: Before,
+    outcome: Admission,
+    keeping: Keeping,
 ) -> Mapping[str, str]:
     """Drop copies; returns the stored clusters that were joined to another one."""
-    rows = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures])
-    found = cluster([doc_ids[row] for row in rows], prints.take(rows), before.stored)
+    rows = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures], keeping)
+    sources = unit["source"].to_pylist()
+    found = cluster(
+        [doc_ids[row] for row in rows], prints.take(rows), before.stored, keeping, [sources[row] for row in rows]
+    )
     for row in rows:
         outcome.cluster_ids[row] = found.clusters[doc_ids[row]]
         match = found.duplicates.get(doc_ids[row])
@@ -146,6 +187,9 @@ def _deduplicate(
             outcome.duplicate_of[row] = match.duplicate_of
             rule, threshold = (EXACT, 1.0) if match.exact else (NEAR_DUPLICATE, NEAR)
             outcome.failures[row].append(Failure(rule, match.similarity, threshold))
+    for doc_id, match in found.withdrawn.items():
+        rule, threshold = (EXACT, 1.0) if match.exact else (NEAR_DUPLICATE, NEAR)
+        outcome.withdrawn[doc_id] = (Failure(rule, match.similarity, threshold), match.duplicate_of)
     return found.merged
 
 
@@ -158,7 +202,8 @@ def _assign_splits(
     regime: splits.Regime | None,
 ) -> None:
     kept = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures])
-    staying = [member for member in before.members.values() if member.doc_id not in outcome.superseded]
+    leaving = outcome.superseded.keys() | outcome.withdrawn.keys()
+    staying = [member for member in before.members.values() if member.doc_id not in leaving]
     parts: defaultdict[str, set[str]] = defaultdict(set)
     for member in staying:
         parts[merged.get(member.cluster_id, member.cluster_id)].add(member.split)

@@ -6,6 +6,9 @@ band with it and at least half of its shingles by the signatures' estimate (near
 are near duplicates, every dropped one names a kept one, and the answer depends on the order alone: not on partitions,
 engines, or how the documents were divided into batches.
 
+Other keep policies change that order or that rule, see `Keeping`. Whatever the policy, documents that the corpus holds
+come before new ones, batch after batch: adding batches one by one is the same as replaying them in order.
+
 A cluster is a connected component of all such pairs, dropped documents included. It decides the split, so that two
 kept documents with a common near duplicate stay on one side.
 """
@@ -13,8 +16,8 @@ kept documents with a common near duplicate stay on one side.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,26 @@ NEAR: Final = 0.5
 _MOST_DROPPED: Final = 16
 
 
+#: Which of several copies survives.
+Policy = Literal["earliest", "longest", "best_quality", "drop_all"]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What is kept of duplicates.
+
+    Attributes:
+        policy: of the copies that come in one batch, keep the earliest, the longest, or the one of best quality (see
+            `admission.in_order`). A copy that the corpus holds already stays. `drop_all`: of documents that have a copy
+            none is kept, and a stored one leaves the corpus when its first copy comes.
+        against: kinds of source. If there are any, only copies of their documents are dropped (A against B): copies
+            among the other sources stay, and so do all documents of these.
+    """
+
+    policy: Policy = "earliest"
+    against: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Stored:
     """Documents already decided on, earliest first.
@@ -35,12 +58,14 @@ class Stored:
     Attributes:
         doc_ids, kept, cluster_ids: one entry a document.
         fingerprints: in the same order.
+        sources: kind of source, needed only to deduplicate against some of them.
     """
 
     doc_ids: Sequence[str]
     kept: Sequence[bool]
     cluster_ids: Sequence[str]
     fingerprints: Fingerprints
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,58 +86,137 @@ class Clustering:
         clusters: cluster id of every new document. A new cluster is named after its earliest document; clusters that
             are joined take the name of the one whose member is the earliest of those compared.
         merged: stored clusters that a new document joined to another, with the cluster they are part of now.
+        withdrawn: stored kept documents that are kept no longer (policy `drop_all`).
     """
 
     duplicates: dict[str, Match]
     clusters: dict[str, str]
     merged: dict[str, str]
+    withdrawn: dict[str, Match] = field(default_factory=dict)
 
 
-def cluster(doc_ids: Sequence[str], fingerprints: Fingerprints, stored: Stored) -> Clustering:
-    """Compare new documents, earliest first, with the stored ones and with each other.
+def cluster(
+    doc_ids: Sequence[str],
+    fingerprints: Fingerprints,
+    stored: Stored,
+    keeping: Keeping | None = None,
+    sources: Sequence[str] = (),
+) -> Clustering:
+    """Compare new documents, in the order of preference, with the stored ones and with each other.
 
     Args:
         doc_ids: of the new documents; distinct, and none of them stored.
         fingerprints: theirs, in the same order.
         stored: at least every stored document that shares a key with a new one (others change nothing).
+        keeping: what is kept of duplicates; None: the earliest copy.
+        sources: kinds of source of the new documents, needed only for `keeping.against`.
     """
-    first_new = len(stored.doc_ids)
-    names = [*stored.doc_ids, *doc_ids]
-    keys = np.concatenate([stored.fingerprints.keys, fingerprints.keys])
-    signatures = np.concatenate([stored.fingerprints.signatures, fingerprints.signatures])
-    kept = [*stored.kept, *[True] * len(doc_ids)]
-    parts = _Components(len(names))
-    parts.join_equal(stored.cluster_ids)
-    buckets = _Buckets(keys)
-    texts: dict[int, int] = {}  # key of the folded text -> the kept document that has it
-    duplicates: dict[str, Match] = {}
-    for node, shared in buckets.walk():
-        text = int(keys[node, 0])
-        if node >= first_new:
-            if text in texts:  # its twin stands in every bucket already: a million copies cost a million look-ups
-                parts.join(node, texts[text])
-                duplicates[names[node]] = Match(names[texts[text]], 1.0, exact=True)
-                continue
-            near = _near(node, buckets.candidates(shared), keys, signatures)
-            for other, _ in near:
-                parts.join(node, other)
-            best = max(((similarity, -other) for other, similarity in near if kept[other]), default=None)
-            if best is not None:
-                duplicates[names[node]] = Match(names[-best[1]], best[0], exact=False)
-                kept[node] = False
-        if kept[node]:
-            texts.setdefault(text, node)
-        buckets.add(node, shared, kept[node])
-    labels = [*stored.cluster_ids, *doc_ids]
-    return Clustering(
-        duplicates,
-        {names[node]: labels[parts.root(node)] for node in range(first_new, len(names))},
-        {
-            labels[node]: labels[parts.root(node)]
-            for node in range(first_new)
-            if labels[node] != labels[parts.root(node)]
-        },
-    )
+    keeping = keeping or Keeping()
+    walk = _Walk(doc_ids, fingerprints, stored)
+    if keeping.against:
+        reference = [source in keeping.against for source in (*stored.sources, *sources)]
+        walk.drop_copies_of(reference)
+    elif keeping.policy == "drop_all":
+        walk.drop_all()
+    else:
+        walk.keep_first()
+    return walk.result()
+
+
+class _Walk:
+    """One pass over stored and new documents, in order, that finds pairs and decides who is dropped."""
+
+    def __init__(self, doc_ids: Sequence[str], fingerprints: Fingerprints, stored: Stored) -> None:
+        self._first_new = len(stored.doc_ids)
+        self._names = [*stored.doc_ids, *doc_ids]
+        self._labels = [*stored.cluster_ids, *doc_ids]
+        self._keys = np.concatenate([stored.fingerprints.keys, fingerprints.keys])
+        self._signatures = np.concatenate([stored.fingerprints.signatures, fingerprints.signatures])
+        self._kept = [*stored.kept, *[True] * len(doc_ids)]
+        self._parts = _Components(len(self._names))
+        self._parts.join_equal(stored.cluster_ids)
+        self._dropped: dict[int, Match] = {}
+
+    def keep_first(self) -> None:
+        """Drop a document when one that is kept comes before it and is like it."""
+        buckets = _Buckets(self._keys)
+        texts: dict[int, int] = {}  # key of the folded text -> the kept document that has it
+        for node, shared in buckets.walk():
+            text = int(self._keys[node, 0])
+            if node >= self._first_new:
+                if text in texts:  # its twin is in every bucket already: a million copies cost a million look-ups
+                    self._join(node, texts[text])
+                    self._drop(node, texts[text], 1.0)
+                    continue
+                near = self._pairs(node, buckets.candidates(shared))
+                best = max(((similarity, -other) for other, similarity in near if self._kept[other]), default=None)
+                if best is not None:
+                    self._drop(node, -best[1], best[0])
+            if self._kept[node]:
+                texts.setdefault(text, node)
+            buckets.add(node, shared, self._kept[node])
+
+    def drop_all(self) -> None:
+        """Drop every document that is like another one, the first of them too."""
+        buckets = _Buckets(self._keys)
+        texts: dict[int, int] = {}
+        for node, shared in buckets.walk():
+            twin = texts.setdefault(int(self._keys[node, 0]), node)
+            if node >= self._first_new:
+                if twin != node:
+                    self._join(node, twin)
+                    near = [(twin, 1.0)]
+                else:
+                    near = self._pairs(node, buckets.candidates(shared))
+                for other, similarity in near:
+                    self._drop(other, node, similarity)
+                    self._drop(node, other, similarity)
+                if twin != node:
+                    continue
+            buckets.add(node, shared, self._kept[node])
+
+    def drop_copies_of(self, reference: Sequence[bool]) -> None:
+        """Drop documents that are like a reference document, wherever that stands; references stay."""
+        buckets = _Buckets(self._keys)
+        order = list(buckets.walk())
+        for node, shared in order:
+            if reference[node]:
+                if node >= self._first_new:
+                    self._pairs(node, buckets.candidates(shared))
+                buckets.add(node, shared, kept=True)
+        for node, shared in order:
+            if not reference[node] and node >= self._first_new:
+                near = self._pairs(node, buckets.candidates(shared))
+                best = max(((similarity, -other) for other, similarity in near), default=None)
+                if best is not None:
+                    self._drop(node, -best[1], best[0])
+
+    def result(self) -> Clustering:
+        """What was found."""
+        names, labels, roots = self._names, self._labels, [self._parts.root(node) for node in range(len(self._names))]
+        old, new = range(self._first_new), range(self._first_new, len(names))
+        return Clustering(
+            {names[node]: match for node, match in self._dropped.items() if node >= self._first_new},
+            {names[node]: labels[roots[node]] for node in new},
+            {labels[node]: labels[roots[node]] for node in old if labels[node] != labels[roots[node]]},
+            {names[node]: match for node, match in self._dropped.items() if node < self._first_new},
+        )
+
+    def _pairs(self, node: int, candidates: Sequence[int]) -> list[tuple[int, float]]:
+        near = _near(node, candidates, self._keys, self._signatures)
+        for other, _ in near:
+            self._join(node, other)
+        return near
+
+    def _join(self, node: int, other: int) -> None:
+        self._parts.join(node, other)
+
+    def _drop(self, node: int, other: int, similarity: float) -> None:
+        """Drop a kept document for its likeness to another one."""
+        if self._kept[node]:
+            self._kept[node] = False
+            exact = bool(self._keys[node, 0] == self._keys[other, 0])
+            self._dropped[node] = Match(self._names[other], similarity, exact)
 
 
 def _near(

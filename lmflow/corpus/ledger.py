@@ -111,6 +111,7 @@ class Ledger:
             [name in members for name in names],
             [_cluster_now(name, verdicts, members) for name in names],
             fingerprints_of(found),
+            [members[name].source if name in members else "" for name in names],
         )
 
     # ----------------------------------------------------------------- write
@@ -154,25 +155,33 @@ class Ledger:
             outcome: what `admission.admit` decided.
             documents: version of the table documents that the unit was read at.
         """
-        touched = pc.unique(unit["doc_id"])
+        touched = pc.unique(pa.chunked_array([*unit["doc_id"].chunks, pa.array(list(outcome.withdrawn), pa.string())]))
         verdicts = pa.concat_tables([_verdict_rows(unit, outcome), self._restated(unit, outcome)])
         fingerprints = pa.concat_tables([_fingerprint_rows(unit, outcome), self._remaining_fingerprints(unit, outcome)])
         versions = {
             "documents": documents,
             "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
-            "fingerprints": _replace(self.fingerprints, key, fingerprints.to_batches(), touched),
+            "fingerprints": _replace(self.fingerprints, key, fingerprints.to_batches(), pc.unique(unit["doc_id"])),
         }
         done = self.corpus.find(key)
         if done is None:
-            leaving = set(outcome.superseded) & set(self.corpus.read(["doc_id"])["doc_id"].to_pylist())
+            members = set(self.corpus.read(["doc_id"])["doc_id"].to_pylist())
+            leaving = (outcome.superseded.keys() | outcome.withdrawn.keys()) & members
             staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
             done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
         return {**versions, "corpus": done.version}
 
     def _restated(self, unit: pa.Table, outcome: Admission) -> pa.Table:
-        """Earlier verdicts on documents of the unit; where they kept an older revision, they now call it superseded."""
-        rows = self._verdicts_on(pc.unique(unit["doc_id"])).to_pylist()
+        """Earlier verdicts on documents of the unit and on withdrawn ones.
+
+        Where they kept an older revision, they now call it superseded; where they kept a withdrawn document, a copy.
+        """
+        doc_ids = pa.array([*pc.unique(unit["doc_id"]).to_pylist(), *outcome.withdrawn], pa.string())
+        rows = self._verdicts_on(doc_ids).to_pylist()
         for row in rows:
+            if row["kept"] and row["doc_id"] in outcome.withdrawn:
+                broken, row["duplicate_of"] = outcome.withdrawn[row["doc_id"]]
+                row["kept"], row["failures"] = False, [broken._asdict()]
             newest = outcome.superseded.get(row["doc_id"])
             if row["kept"] and newest is not None:
                 row["kept"] = False

@@ -1,20 +1,25 @@
 """Text folded for comparison, and its shingles: what near-duplicate detection sees of a document.
 
 Two spellings of one text must fold to the same units: lower case, digits to 0 (as cc_net does), diacritics removed,
-full-width and other compatibility forms made plain (NFKD), punctuation and symbols to spaces (as datatrove does).
+full-width and other compatibility forms made plain (NFKD), punctuation and symbols to spaces (as datatrove does),
+traditional Chinese characters to simplified ones (OpenCC's `t2s`, character by character).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import Final
 
-from lmflow.text.scripts import UNSPACED
+import opencc
+
+from lmflow.text.scripts import HAN, UNSPACED
 
 #: Units in a shingle (FineWeb, RedPajama v1, data-juicer and text-dedup: 5).
 SHINGLE_UNITS: Final = 5
 
+_HAN: Final = re.compile(f"[{HAN}]")
 _UNSPACED_CHARACTER: Final = re.compile(f"[{UNSPACED}]")
 
 
@@ -37,9 +42,14 @@ def _fold_character(character: str) -> str:
     if category == "Nd":
         return "0"
     if category[0] in "LN" or category[0] == "M":
-        lower = character.lower()
+        lower = _simplified().convert(character) if _HAN.match(character) else character.lower()
         return f" {lower} " if _UNSPACED_CHARACTER.match(character) else lower
     return " "
+
+
+@cache
+def _simplified() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
 
 
 _FOLD: Final = _Fold()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from lmflow.corpus import ledger as books
 from lmflow.corpus.admission import Admission, admit
 from lmflow.corpus.assess import READ, assess
+from lmflow.corpus.dedup import Keeping
 from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import Policies
 from lmflow.lake import Lake, transaction_key
@@ -120,7 +121,7 @@ def ingest(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
     table.append(transaction_key("test", at=table.version()), pa.Table.from_pylist(list(rows), table.schema))
 
 
-def build(lake: Lake, policies: Policies, files: int = 1) -> list[Admission]:
+def build(lake: Lake, policies: Policies, files: int = 1, keeping: Keeping | None = None) -> list[Admission]:
     """What jobs/build_corpus does, with a loop in place of Spark."""
     ledger, outcomes = Ledger(lake), []
     for unit in ledger.units():
@@ -134,7 +135,7 @@ def build(lake: Lake, policies: Policies, files: int = 1) -> list[Admission]:
             if parts:
                 pq.write_table(pa.Table.from_batches(parts), f"{folder}/part-{part}.parquet")
         rows = books.read_summary(assessed)
-        outcome = admit(rows, books.fingerprints_of(rows), ledger.before(rows))
+        outcome = admit(rows, books.fingerprints_of(rows), ledger.before(rows), keeping=keeping)
         key = transaction_key(
             "test", batches=sorted(unit.batches), policy=policies.digest, corpus=ledger.corpus.version()
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmflow.corpus.dedup import NEAR, Clustering, Stored, cluster
+from lmflow.corpus.dedup import NEAR, Clustering, Keeping, Stored, cluster
 from lmflow.corpus.fingerprint import BANDS, Fingerprints, fingerprint
 from lmflow.text.shingles import shingles
 
@@ -184,3 +184,47 @@ def test_a_hundred_thousand_copies_of_one_text_cost_as_many_look_ups() -> None:
 @pytest.mark.parametrize("text", ["", "\x00", "\ud800 \udfff" * 10, "😀" * 50, "a" * 1_000_000])
 def test_no_text_breaks_fingerprinting(text: str) -> None:
     assert isinstance(fingerprint([text, text]), Fingerprints)
+
+
+def pairs_of(texts: dict[str, str]) -> set[frozenset[str]]:
+    """All near-duplicate pairs, by comparing all with all."""
+    prints, names = fingerprint(list(texts.values())), list(texts)
+    found = set()
+    for one in range(len(names)):
+        for other in range(one):
+            same_text = prints.keys[one, 0] == prints.keys[other, 0]
+            meet = (prints.keys[one] == prints.keys[other])[prints.keys[one] != 0].any()
+            if same_text or (meet and (prints.signatures[one] == prints.signatures[other]).mean() >= NEAR):
+                found.add(frozenset((names[one], names[other])))
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(corpora(), st.data())
+def test_drop_all_keeps_exactly_the_documents_without_a_copy(texts: dict[str, str], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(texts)))
+    names, alike = list(texts), set().union(*pairs_of(texts))
+    first = cluster(names[:cut], fingerprint([texts[n] for n in names[:cut]]), NOTHING, Keeping("drop_all"))
+    kept = [name not in first.duplicates for name in names[:cut]]
+    clusters = [first.clusters[name] for name in names[:cut]]
+    stored = Stored(names[:cut], kept, clusters, fingerprint([texts[n] for n in names[:cut]]))
+    second = cluster(names[cut:], fingerprint([texts[n] for n in names[cut:]]), stored, Keeping("drop_all"))
+    assert first.duplicates.keys() | second.duplicates.keys() | second.withdrawn.keys() == alike
+    assert second.withdrawn.keys() <= set(names[:cut]) and not first.withdrawn
+
+
+@settings(max_examples=100, deadline=None)
+@given(corpora(), st.data())
+def test_against_drops_only_copies_of_the_reference_documents(texts: dict[str, str], data: st.DataObject) -> None:
+    names = list(texts)
+    sources = data.draw(st.lists(st.sampled_from(["news", "social"]), min_size=len(names), max_size=len(names)))
+    of = dict(zip(names, sources, strict=True))
+    found = cluster(names, fingerprint(list(texts.values())), NOTHING, Keeping(against=("news",)), sources)
+    expected = {
+        name
+        for pair in pairs_of(texts)
+        for name, other in (tuple(pair), tuple(pair)[::-1])
+        if of[name] == "social" and of[other] == "news"
+    }
+    assert found.duplicates.keys() == expected
+    assert all(of[match.duplicate_of] == "news" for match in found.duplicates.values())

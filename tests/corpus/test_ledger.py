@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmflow.corpus.dedup import NEAR
+from lmflow.corpus.dedup import NEAR, Keeping, Policy
 from lmflow.corpus.fingerprint import fingerprint
 from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import Policies, load
@@ -311,3 +311,58 @@ def test_accounts_balance_and_files_do_not_matter(
             build(lake, policies, files)
             check_books(lake)
     assert contents(one) == contents(other)
+
+
+@pytest.mark.parametrize("policy", ["earliest", "longest", "best_quality", "drop_all"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_each_keep_policy_keeps_its_copy_whatever_the_order_and_the_files(
+    new_lake: Callable[[], Lake], policies: Policies, policy: Policy, order: int
+) -> None:
+    early = row(0, "", "")["fetched_at"]
+    base = english(1)
+    rows = [
+        row(1, "early", base, published_at=early),
+        row(1, "long", base + " And so the whole story came to its end."),
+        row(1, "tidy", base.replace(". ", ".\n", 3)),
+        row(1, "ragged", base.replace(". ", "\n", 5)),
+        row(1, "alone", english(2)),
+    ]
+    random.Random(order).shuffle(rows)
+    lake = new_lake()
+    ingest(lake, rows)
+    build(lake, policies, files=order, keeping=Keeping(policy))
+    check_books(lake)
+    survivor = {"earliest": {"early"}, "longest": {"long"}, "best_quality": {"long"}, "drop_all": set[str]()}[policy]
+    assert corpus(lake).keys() == survivor | {"alone"}
+
+
+def test_a_late_copy_takes_the_stored_one_out_when_none_is_to_be_kept(lake: Lake, policies: Policies) -> None:
+    ingest(lake, [row(1, "a", english(1)), row(1, "b", english(2))])
+    build(lake, policies, keeping=Keeping("drop_all"))
+    ingest(lake, [row(2, "c", near(english(1)))])
+    build(lake, policies, keeping=Keeping("drop_all"))
+    check_books(lake)
+    assert corpus(lake).keys() == {"b"}
+    found = verdicts(lake)
+    assert (rules(found["a"]), found["a"]["duplicate_of"]) == (["near_duplicate"], "c")
+    assert (rules(found["c"]), found["c"]["duplicate_of"]) == (["near_duplicate"], "a")
+    ingest(lake, [row(3, "d", english(1))])  # a third copy is recognised although none was kept
+    build(lake, policies, keeping=Keeping("drop_all"))
+    assert rules(verdicts(lake)["d"]) == ["exact_duplicate"] and corpus(lake).keys() == {"b"}
+
+
+def test_against_removes_from_one_source_what_another_has(lake: Lake, policies: Policies) -> None:
+    ingest(
+        lake,
+        [
+            row(1, "w", english(1), "wikipedia"),
+            row(1, "n1", near(english(1)), "news"),
+            row(1, "n2", english(2), "news"),
+            row(1, "n3", near(english(2)), "news"),
+        ],
+    )
+    build(lake, policies, keeping=Keeping(against=("wikipedia",)))
+    check_books(lake)
+    assert corpus(lake).keys() == {"w", "n2", "n3"}
+    assert verdicts(lake)["n1"]["duplicate_of"] == "w"
+    assert corpus(lake)["n2"]["split"] == corpus(lake)["n3"]["split"]

@@ -15,6 +15,7 @@ from lmflow.text.shingles import fold, shingles, units
         ("ＡＢＣ ﬁne", "abc fine"),
         ("Ａ４纸、Ｂ５纸", "A0纸B0纸"),
         ("well-known", "well known"),
+        ("國家主席發表新年講話", "国家主席发表新年讲话"),
     ],
 )
 def test_spelling_details_do_not_count(one: str, other: str) -> None:

@@ -54,7 +54,7 @@ _EMAIL: Final = re.compile(
 )
 #: `@name` and Mastodon's `@name@host`; not a decorator or a price (`@ 5`), not inside a word or path.
 _HANDLE: Final = re.compile(
-    r"(?<![\w@＠./=-])[@＠][A-Za-z0-9_\u4e00-\u9fff](?:[\w.-]{0,38}\w)?(?:@[\w.-]+\.[A-Za-z]{2,24})?"
+    r"(?<![A-Za-z0-9_@＠./=-])[@＠][A-Za-z0-9_\u4e00-\u9fff](?:[\w.-]{0,38}\w)?(?:@[\w.-]+\.[A-Za-z]{2,24})?"
 )
 
 _D: Final = "[0-9０-９]"
@@ -64,7 +64,7 @@ _DOTTED: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _AT: Final = re.compile("[@＠]+")
 #: Characters around a sign of private data in which the whole of it lies, with what stands before and behind.
 _AROUND_AT: Final = 320
-_AROUND_DIGITS: Final = 64
+_AROUND_DIGITS: Final = 200
 #: A number stands alone: no digit or Latin letter touches it, and it is no part of a decimal, date, path or formula.
 _ALONE: Final = r"(?<![A-Za-z0-9０-９_])(?<![0-9０-９][./=-])"
 _ENDS: Final = r"(?![A-Za-z0-9０-９_])(?![./=-][0-9０-９])"
@@ -91,7 +91,12 @@ _NO_PHONE: Final = re.compile(
     r".*(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[+][0-9]{1,3}(?:[ .][0-9]{3}){1,2}$|.*[ .]000"
 )
 _IP: Final = re.compile(r"(?<![A-Za-z0-9_.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![A-Za-z0-9_]|\.[A-Za-z0-9_])")
-_VERSION_BEFORE: Final = re.compile(r"(?:\bv|version|release|build|rev|section|版本|版|§)[ :：.]?\s?$", re.IGNORECASE)
+_VERSION_BEFORE: Final = re.compile(
+    r"(?:\bv|version|release|build|rev|section|chapter|clause|版本|版|第|§)[ :：.]?\s?$", re.IGNORECASE
+)
+#: A number inside a web address names a page, not a person.
+_WEB_ADDRESS_BEFORE: Final = re.compile(r"(?:://|\bwww\.)[^\s，。；、（）《》\"'<>]*$", re.IGNORECASE)
+_LONGEST_ADDRESS: Final = 200
 
 #: First two digits of a resident ID: the provinces, by great region.
 _REGIONS: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]")
@@ -158,8 +163,17 @@ def _is_public_ip(match: re.Match[str]) -> bool:
         address = ipaddress.IPv4Address(match.group())
     except ValueError:  # above 255, or with leading zeros
         return False
-    before = match.string[max(0, match.start() - 10) : match.start()]
-    return address.is_global and not _VERSION_BEFORE.search(before)
+    if address.is_multicast or not address.is_global:
+        return False
+    octets = set(match.group().split("."))
+    if len(octets) > 2 and all(len(octet) == 1 for octet in octets):
+        return False  # 3.2.1.4 numbers a section or a version far more often than it is somebody's address
+    return not _VERSION_BEFORE.search(match.string[max(0, match.start() - 10) : match.start()])
+
+
+def _in_web_address(match: re.Match[str]) -> bool:
+    before = match.string[max(0, match.start() - _LONGEST_ADDRESS) : match.start()]
+    return bool(_WEB_ADDRESS_BEFORE.search(before))
 
 
 _Check = Callable[[re.Match[str]], bool]
@@ -202,7 +216,7 @@ def _regions(sign: re.Pattern[str], around: int, text: str) -> Iterator[tuple[in
 
 
 def _placeholder(kind: str, check: _Check | None, counts: Counter[str], match: re.Match[str]) -> str:
-    if check is not None and not check(match):
+    if check is not None and (not check(match) or _in_web_address(match)):
         return match.group()
     counts[kind] += 1
     return PLACEHOLDERS[kind]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("datatrove==0.10.1", "datasketch==2.0.0", "text-dedup==0.4.0", "spacy==3.8.7", "nltk", "xxhash", "jieba")
+PACKAGES = ("datatrove==0.10.1", "datasketch==2.0.0", "text-dedup==0.4.0", "spacy==3.8.18", "jieba==0.42.1")
 HERE = Path(__file__).resolve().parent
 
 

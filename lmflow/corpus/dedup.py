@@ -2,7 +2,7 @@
 
 Keep policy `earliest`: documents are taken in one total order, earliest first, stored ones before new ones. A document
 is dropped when a document that is kept, and comes before it, has the same folded text (exact duplicate) or shares a
-band with it and at least half of its shingles by the signatures' estimate (near duplicate). So no two kept documents
+band with it and at least a third of its shingles by the signatures' estimate (near duplicate). So no two kept documents
 are near duplicates, every dropped one names a kept one, and the answer depends on the order alone: not on partitions,
 engines, or how the documents were divided into batches.
 
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
-#: Estimated Jaccard similarity from which two documents are near duplicates. Bands alone let through one pair in 20 at
-#: similarity 0.5; below it, sharing a band is chance.
-NEAR: Final = 0.5
+#: Estimated Jaccard similarity from which two documents that share a band are near duplicates. At 0.35 the bands bring
+#: together one pair in 320; below it, sharing a band is chance. Higher bounds lose copies that theory promises to find.
+NEAR: Final = 0.35
 #: Dropped documents that a bucket remembers, to join clusters; more would only repeat what these show.
 _MOST_DROPPED: Final = 16
 

@@ -14,22 +14,21 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
-from jobs.command import Bar, Options, Progress, Result, main
+from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
+from lmflow.corpus import contamination, report
 from lmflow.corpus import ledger as books
-from lmflow.corpus import report
 from lmflow.corpus.admission import Admission, admit
 from lmflow.corpus.assess import ASSESSED, READ, assess
+from lmflow.corpus.contamination import Evaluations
 from lmflow.corpus.dedup import Keeping, Policy
 from lmflow.corpus.ledger import Ledger, Unit
 from lmflow.corpus.policy import Policies, load
@@ -37,9 +36,6 @@ from lmflow.errors import InputError
 from lmflow.lake import Lake, transaction_key
 from lmflow.lake.lock import exclusive
 from lmflow.lake.storage import filesystem, spark_path
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 _CORPUS_COLUMNS: Final = ["lang", "split", "n_chars", "n_words"]
 #: Documents that one Spark task assesses, about a second to a minute of work on a core; and never more tasks than this.
@@ -61,6 +57,11 @@ class BuildCorpus(Options):
         description="How new documents are divided into train/valid/test: small is 80/10/10 within every language and "
         "source, large 98/1/1; auto is small below 50,000 documents.",
     )
+    evaluation_dir: Path | None = Field(
+        None,
+        description="Folder of evaluation sets (*.txt, one text a line; *.jsonl). Documents that share 13 words in a "
+        "row with one are kept out of the corpus.",
+    )
     keep: Policy = Field(
         "earliest",
         description="Which of several near copies that come together is kept. A copy in the corpus stays, but with "
@@ -81,7 +82,7 @@ class BuildCorpus(Options):
                 raise ValueError(f"{language!r} is no ISO 639 code, such as en, zh, de")
         return languages
 
-    @field_validator("policy_dir")
+    @field_validator("policy_dir", "evaluation_dir")
     @classmethod
     def _is_a_folder(cls, folder: Path | None) -> Path | None:
         if folder is not None and not folder.is_dir():
@@ -92,6 +93,7 @@ class BuildCorpus(Options):
 def run(options: BuildCorpus, progress: Progress) -> Result:
     """Decide on everything that has come since the last run."""
     policies = load(options.languages, options.policy_dir)
+    evaluations = contamination.load(options.evaluation_dir) if options.evaluation_dir else None
     with exclusive("build_corpus"):
         ledger = Ledger(Lake.open())
         if not ledger.documents.batches():
@@ -105,7 +107,7 @@ def run(options: BuildCorpus, progress: Progress) -> Result:
         config = {**options.model_dump(mode="json"), "policy_digest": policies.digest}
         batches = sum(len(unit.batches) for unit in units)
         with tracking.run("lmflow/corpus", f"{batches} batches", config) as mlflow_run:
-            return _build(ledger, units, policies, options, progress, mlflow_run)
+            return _build(ledger, units, policies, evaluations, options, progress, mlflow_run)
 
 
 def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
@@ -138,6 +140,7 @@ def _build(
     ledger: Ledger,
     units: list[Unit],
     policies: Policies,
+    evaluations: Evaluations | None,
     options: BuildCorpus,
     progress: Progress,
     mlflow_run: tracking.Run,
@@ -150,11 +153,13 @@ def _build(
             progress.say(f"finishing {len(unit.batches)} batches of a run that was interrupted")
         assessed = ledger.corpus.stage()
         try:
-            rows = _assess(ledger, unit, policies, assessed, progress)
+            rows = _assess(ledger, unit, policies, evaluations, assessed, progress)
             outcome = _decide(ledger, unit, rows, options, account, last=unit is units[-1])
             shown |= _samples(rows, outcome, assessed, options.samples_per_rule)
             progress.say(f"committing: {account.kept} of {account.documents_in} documents kept")
-            versions = ledger.settle(_key(ledger, unit, policies, options), rows, assessed, outcome, unit.documents)
+            versions = ledger.settle(
+                _key(ledger, unit, policies, evaluations, options), rows, assessed, outcome, unit.documents
+            )
         finally:
             system, path = filesystem(assessed)
             system.delete_dir(path)
@@ -165,7 +170,7 @@ def _build(
     return result
 
 
-def _key(ledger: Ledger, unit: Unit, policies: Policies, options: BuildCorpus) -> str:
+def _key(ledger: Ledger, unit: Unit, policies: Policies, evaluations: Evaluations | None, options: BuildCorpus) -> str:
     return transaction_key(
         "build_corpus",
         batches=sorted(unit.batches),
@@ -174,6 +179,7 @@ def _key(ledger: Ledger, unit: Unit, policies: Policies, options: BuildCorpus) -
         split=options.split,
         keep=options.keep,
         against=sorted(options.against),
+        evaluations=evaluations.digest if evaluations else "",
     )
 
 
@@ -216,12 +222,19 @@ def _of(unit: Unit) -> pc.Expression:
 # Spark ----------------------------------------------------------------------------------------------------------------
 
 
-def _assess(ledger: Ledger, unit: Unit, policies: Policies, assessed: str, progress: Progress) -> pa.Table:
+def _assess(
+    ledger: Ledger,
+    unit: Unit,
+    policies: Policies,
+    evaluations: Evaluations | None,
+    assessed: str,
+    progress: Progress,
+) -> pa.Table:
     """Assess the documents of a unit with Spark into the folder `assessed`; returns them without their text."""
     from pyspark.sql import functions as sql
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    from jobs.spark import read_table, session
+    from jobs.spark import read_table, session, watching
 
     count = _count(ledger, unit)
     progress.say(f"assessing {count} documents of {len(unit.batches)} batches")
@@ -230,39 +243,20 @@ def _assess(ledger: Ledger, unit: Unit, policies: Policies, assessed: str, progr
     mine = documents.where(sql.col("batch_id").isin(sorted(unit.batches))).select(*READ)
     tasks = max(spark.sparkContext.defaultParallelism, min(math.ceil(count / _TASK_DOCUMENTS), _MOST_TASKS))
     # By doc_id and not round robin: a task that is run again must see the same rows.
-    frame = mine.repartition(tasks, "doc_id").mapInArrow(_assessor(policies), from_arrow_schema(ASSESSED))
-    with progress.bar(tasks, "assessing", "tasks") as bar, _watch(spark, tasks, bar):
+    frame = mine.repartition(tasks, "doc_id").mapInArrow(_assessor(policies, evaluations), from_arrow_schema(ASSESSED))
+    with progress.bar(tasks, "assessing", "tasks") as bar, watching(spark, tasks, bar):
         frame.write.mode("append").parquet(spark_path(assessed))
     return books.read_summary(assessed)
 
 
-def _assessor(policies: Policies) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _assessor(
+    policies: Policies, evaluations: Evaluations | None
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def assess_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield assess(batch, policies)
+            yield assess(batch, policies, evaluations)
 
     return assess_partition
-
-
-@contextmanager
-def _watch(spark: SparkSession, tasks: int, bar: Bar) -> Iterator[None]:
-    """Show how many tasks of the stage with so many tasks are done, for the length of a with-block."""
-    tracker, over = spark.sparkContext.statusTracker(), threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.5):
-            for stage in map(tracker.getStageInfo, tracker.getActiveStageIds()):
-                if stage is not None and stage.numTasks == tasks:
-                    bar.reach(stage.numCompletedTasks)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-        bar.reach(tasks)
-    finally:
-        over.set()
-        watcher.join()
 
 
 # Report ---------------------------------------------------------------------------------------------------------------

@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
 from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.language import detect
 from lmflow.corpus.pii import redact
-from lmflow.corpus.policy import Policies, decide
+from lmflow.corpus.policy import Failure, Policies, decide
 from lmflow.corpus.signals import SIGNALS, measure_all
 from lmflow.lake.schemas import FAILURE
 from lmflow.text.normalise import normalise
@@ -62,8 +63,11 @@ SUMMARY: Final = tuple(name for name in ASSESSED.names if name not in ("title", 
 _EXCERPT_CHARS: Final = 280
 
 
-def assess(documents: pa.RecordBatch, policies: Policies) -> pa.RecordBatch:
-    """Assess a batch of documents (columns READ) in the schema ASSESSED, row for row."""
+def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluations | None = None) -> pa.RecordBatch:
+    """Assess a batch of documents (columns READ) in the schema ASSESSED, row for row.
+
+    Documents that share an n-gram with registered evaluation sets break the rule `contaminated`.
+    """
     titles, texts, sources = (
         [value or "" for value in documents.column(name).to_pylist()] for name in ("title", "text", "source")
     )
@@ -76,6 +80,10 @@ def assess(documents: pa.RecordBatch, policies: Policies) -> pa.RecordBatch:
         decide(its, dict(zip(SIGNALS, values, strict=True)), source, policies)
         for its, values, source in zip(detected, signals.tolist(), sources, strict=True)
     ]
+    shared = [evaluations.shared(its.text) for its in clean] if evaluations else []
+    for broken, number in zip(failures, shared, strict=False):
+        if number:
+            broken.append(Failure(CONTAMINATED, float(number), 0.0))
     redacted = [redact(its.text, source) for its, source in zip(clean, sources, strict=True)]
     headings = [redact(normalise(title).text, source) for title, source in zip(titles, sources, strict=True)]
     passed = [at for at, broken in enumerate(failures) if not broken]
@@ -98,17 +106,20 @@ def assess(documents: pa.RecordBatch, policies: Policies) -> pa.RecordBatch:
     }
     columns: dict[str, Any] = {name: documents.column(name).cast(ASSESSED.field(name).type) for name in PASSED}
     columns |= {name: pa.array(values, ASSESSED.field(name).type) for name, values in given.items()}
-    columns["signals"] = _signal_maps(signals)
+    columns["signals"] = _signal_maps(signals, shared)
     columns |= _fingerprint_columns(len(texts), passed, fingerprint([redacted[at].text for at in passed]))
     return pa.RecordBatch.from_arrays([columns[name] for name in ASSESSED.names], schema=ASSESSED)
 
 
-def _signal_maps(signals: NDArray[np.float64]) -> pa.Array:
+def _signal_maps(signals: NDArray[np.float64], shared: Sequence[int]) -> pa.Array:
     """Rows of signals as maps from name to value."""
+    names = list(SIGNALS)
+    if shared:
+        names, signals = [*names, SIGNAL], np.column_stack([signals, shared])
     rows, width = signals.shape
-    names = pa.DictionaryArray.from_arrays(np.tile(np.arange(width, dtype=np.int32), rows), list(SIGNALS))
+    keys = pa.DictionaryArray.from_arrays(np.tile(np.arange(width, dtype=np.int32), rows), names)
     offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
-    return pa.MapArray.from_arrays(offsets, names.cast(pa.string()), pa.array(signals.ravel()))
+    return pa.MapArray.from_arrays(offsets, keys.cast(pa.string()), pa.array(signals.ravel()))
 
 
 def _fingerprint_columns(size: int, passed: Sequence[int], prints: Fingerprints) -> dict[str, pa.Array]:

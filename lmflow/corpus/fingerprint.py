@@ -76,7 +76,7 @@ def fingerprint(texts: Sequence[str]) -> Fingerprints:
     for row, text in enumerate(texts):
         found = units(text)
         keys[row, 0] = np.uint64(_hash64(" ".join(found).encode("utf-8", "surrogatepass"))).astype(np.int64)
-        shingles = _shingle_hashes(found)
+        shingles = run_hashes(found, SHINGLE_UNITS)
         n_shingles[row] = len(shingles)
         hashed.append(shingles)
     signatures = _signatures(hashed)
@@ -89,14 +89,14 @@ def _hash64(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
 
-def _shingle_hashes(found: Sequence[str]) -> NDArray[np.uint64]:
-    """Distinct hashes of all runs of 5 units: a polynomial in the units' hashes, modulo 2^64."""
-    count = len(found) - SHINGLE_UNITS + 1
+def run_hashes(found: Sequence[str], n: int) -> NDArray[np.uint64]:
+    """Distinct sorted hashes of all runs of n units: a polynomial in the units' hashes, modulo 2^64."""
+    count = len(found) - n + 1
     if count < 1:
         return np.empty(0, np.uint64)
     hashes = np.fromiter(map(_UNIT_HASHES.__getitem__, found), np.uint64, len(found))
     rolled = hashes[:count].copy()
-    for offset in range(1, SHINGLE_UNITS):
+    for offset in range(1, n):
         rolled *= _BASE
         rolled += hashes[offset : offset + count]
     return np.unique(rolled)

@@ -18,6 +18,7 @@ from lmflow.corpus.dedup import Keeping
 from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import Policies
 from lmflow.lake import Lake, transaction_key
+from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
 from lmflow.samples import corpus
 from lmflow.text.normalise import normalise
@@ -113,6 +114,12 @@ def row(batch_id: int, doc_id: str, text: str, source: str = "news", revision: i
         **{"parent_id": None, "raw_uri": None, "content_sha256": None, "extra": []},
         **more,
     }
+
+
+def as_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Rows as what assessing reads."""
+    schema = pa.schema([SCHEMAS["documents"].field(name) for name in READ])
+    return pa.RecordBatch.from_pylist([{name: found[name] for name in READ} for found in rows], schema)
 
 
 def ingest(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,22 +2,18 @@
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmflow.corpus.assess import ASSESSED, READ, assess
+from lmflow.corpus.assess import ASSESSED, assess
 from lmflow.corpus.policy import Policies
 from lmflow.corpus.signals import SIGNALS
-from lmflow.lake.schemas import SCHEMAS
-from tests.corpus.documents import english, row
+from tests.corpus.documents import as_batch, english, row
 
 
 def assessed(policies: Policies, *rows: dict[str, Any]) -> list[dict[str, Any]]:
-    schema = pa.schema([SCHEMAS["documents"].field(name) for name in READ])
-    batch = pa.RecordBatch.from_pylist([{name: found[name] for name in READ} for found in rows], schema)
-    result = assess(batch, policies)
+    result = assess(as_batch(rows), policies)
     assert result.schema == ASSESSED
     return result.to_pylist()  # type: ignore[no-any-return]
 

@@ -8,7 +8,7 @@ least, or it is too common to mean anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -78,16 +78,17 @@ def load(folder: Path) -> Evaluations:
 
 def _texts(path: Path) -> Iterator[str]:
     try:
-        lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
-        for at, line in enumerate(lines):
-            if path.suffix == ".txt":
-                yield line
-            elif line.strip():
-                yield from _strings(json.loads(line))
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"evaluation set {path}: {error}; it must be UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"evaluation set {path}, line {at + 1}: {error.msg}; each line must be JSON") from None
+    for number, line in enumerate(lines, 1):
+        if path.suffix == ".txt":
+            yield line
+        elif line.strip():
+            try:
+                yield from _strings(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"evaluation set {path}, line {number}: {error.msg}; each line must be JSON") from None
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -8,17 +8,15 @@ the bit.
 Examples:
   python -m jobs.train_embeddings --lang en
   python -m jobs.train_embeddings --lang en --algorithm glove --window 10
+  python -m jobs.train_embeddings --lang en --start-from models:/embeddings-en@champion
   python -m jobs.train_embeddings --lang en --train-file text8 --window 15 --negative 5 --sample 1e-4 --epochs 5
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -27,23 +25,26 @@ from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, main
 from jobs.cooccurrences import count_cooccurrences
+from jobs.embedding_text import Source, digest, find_source, new_share, write_update, write_whole
 from lmflow import registry, tracking
 from lmflow.embeddings import pyfunc_model_path
+from lmflow.embeddings.align import Drift, drift, rotated, rotation
 from lmflow.embeddings.card import model_card
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.cooccurrence import frequent_words
 from lmflow.embeddings.exchange import write_projector, write_text
 from lmflow.embeddings.glove import GloveConfig, default_x_max, train_glove
-from lmflow.embeddings.phrases import join_phrases
 from lmflow.embeddings.picture import loss_curve, word_map
-from lmflow.embeddings.sentences import Sentences, copy_sentences, write_sentences
+from lmflow.embeddings.registered import URI, load_embedding
+from lmflow.embeddings.sentences import Sentences
 from lmflow.embeddings.training import Training, check_vocabulary, default_epochs, default_workers
+from lmflow.embeddings.update import State, update_word2vec
 from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
 from lmflow.errors import InputError
 from lmflow.evaluation.analogies import RESTRICT_VOCABULARY
 from lmflow.evaluation.word_report import WordReport, WordTests
-from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
+from lmflow.registry.versions import CHAMPION
 from lmflow.settings import settings
 
 #: Requirements of the registered model alone; versions are those it was made with.
@@ -59,6 +60,7 @@ _ONLY_FOR: Final = {
     **dict.fromkeys(("sg", "cbow", "negative", "sample"), _GENSIM),
     **dict.fromkeys(("min_n", "max_n", "bucket"), ("fasttext",)),
     "x_max": ("glove",),
+    "start_from": ("word2vec",),
 }
 _GLOVE_EPOCHS: Final = 25  # the reference program's default; its passes are over counts and cheap
 
@@ -88,6 +90,15 @@ class TrainEmbeddingsOptions(Options):
         None, description="Passes; by default 20 for a small corpus, 5 for a large, for GloVe 25.", ge=1, le=500
     )
     phrases: bool = Field(False, description="Join pairs that belong together (new york: new_york) before training.")
+    start_from: str | None = Field(
+        None,
+        description="word2vec: go on from this version; learn only what was added since, and as much old text again.",
+        pattern=URI,
+        examples=["models:/embeddings-en@champion"],
+    )
+    max_new_share: float = Field(
+        0.2, description="With --start-from: when more of the text than this is new, train on everything.", gt=0, le=1
+    )
     seed: int = Field(1, description="Seed of the random numbers.", ge=0)
     workers: int | None = Field(None, description="Threads; by default every core.", ge=1, le=256)
     train_file: Path | None = Field(None, description="Plain text, one sentence a line, taken as it is (no corpus).")
@@ -99,6 +110,8 @@ class TrainEmbeddingsOptions(Options):
             raise ValueError("choose --sg or --cbow, not both")
         if self.min_n > self.max_n:
             raise ValueError(f"--min-n {self.min_n} is above --max-n {self.max_n}")
+        if self.start_from and self.phrases:
+            raise ValueError("--phrases are found in a whole corpus: leave --start-from out")
         for name in sorted(self.model_fields_set & _ONLY_FOR.keys()):
             if self.algorithm not in _ONLY_FOR[name] and getattr(self, name) != type(self).model_fields[name].default:
                 flag = "--" + name.replace("_", "-")
@@ -106,62 +119,110 @@ class TrainEmbeddingsOptions(Options):
         return self
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where the text comes from, in the words of the run, the registry and the card."""
-
-    uri: str
-    digest: str
-    words: str
-    tags: dict[str, str]
-
-
 def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     """Train, judge and register, unless that has been done."""
     os.environ.setdefault("PYTHONHASHSEED", str(options.seed))  # of the processes this one starts
     name = f"embeddings-{options.lang}"
-    recipe = _digest({key: value for key, value in options.model_dump().items() if key not in _NOT_RECIPE})
-    source = _source(options)
+    recipe = digest({key: value for key, value in options.model_dump().items() if key not in _NOT_RECIPE})
+    source = find_source(options.train_file, options.corpus_version)
     done = registry.find(name, {**source.tags, "recipe": recipe})
     if done is not None:
         return _nothing_new(done, f"version {done.version} has the same options and {source.words}")
     work = settings().home / "work"
     work.mkdir(parents=True, exist_ok=True)
     with exclusive(f"train_{name}"), tempfile.TemporaryDirectory(dir=work) as folder:
-        progress.say(f"writing sentences from {source.words}")
-        sentences = _write(options, Path(folder))
-        tags = {**source.tags, "recipe": recipe, "input_digest": _digest([sentences.digest, recipe])}
+        task = _prepare(options, source, Path(folder), progress)
+        if isinstance(task, str):
+            return _nothing_new(_version(options.start_from or ""), task)
+        tags = {**source.tags, "recipe": recipe, "input_digest": digest([task.text.digest, recipe])}
         done = registry.find(name, {"input_digest": tags["input_digest"]})
         if done is not None:
             return _nothing_new(done, f"version {done.version} has the same options and text")
-        return _train(options, name, source, sentences, tags, Path(folder), progress)
+        return _train(options, name, source, task, tags, Path(folder), progress)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be learnt.
+
+    Args:
+        text: what to train on.
+        new: for an update, the new part of it.
+        start: for an update, the state to go on from.
+    """
+
+    text: Sentences
+    new: Sentences | None = None
+    start: State | None = None
+
+
+def _prepare(options: TrainEmbeddingsOptions, source: Source, folder: Path, progress: Progress) -> _Task | str:
+    """Write the text; a reason instead when there is nothing to learn."""
+    workers = options.workers or default_workers()
+    if options.start_from:
+        parent = _version(options.start_from)
+        known = parent.tags.get("corpus_version")
+        share = new_share(source, int(known) if known else None, options.lang)
+        if not share:
+            return f"nothing was added to the text since {parent.uri} learnt it"
+        if source.file is not None or share <= options.max_new_share:
+            progress.say(f"writing the text that is new since {parent.uri}")
+            text = write_update(source, int(known) if known else None, share, options.lang, workers, folder)
+            return _Task(text.text, text.new, _state(parent, options.dim, folder))
+        progress.say(f"{share:.0%} of the text is new since {parent.uri}: training on everything")
+    progress.say(f"writing sentences from {source.words}")
+    return _Task(write_whole(source, options.lang, options.phrases, workers, folder))
+
+
+def _version(uri: str) -> registry.Version:
+    name, _, number = uri.removeprefix("models:/").replace("@", "/@").partition("/")
+    found = {str(version.version): version for version in registry.versions(name)}
+    aliases = {f"@{alias}": str(version) for alias, version in registry.aliases(name).items()}
+    chosen = found.get(aliases.get(number, number))
+    if chosen is None:
+        there = ", ".join([*found, *aliases]) or "none"
+        raise InputError(f"--start-from {uri}: there is no such version (there are: {there})")
+    return chosen
+
+
+def _state(parent: registry.Version, dim: int, folder: Path) -> State:
+    embedding = load_embedding(parent.uri)
+    if embedding.vectors.matrix.shape[1] != dim:
+        raise InputError(f"--dim {dim}: {parent.uri} has {embedding.vectors.matrix.shape[1]} dimensions; give the same")
+    if parent.tags.get("architecture") != "word2vec":
+        raise InputError(f"--start-from {parent.uri}: that is {parent.tags.get('architecture')}; only word2vec goes on")
+    return State.load(embedding, tracking.download(parent.run_id, "state/state.safetensors", folder))
 
 
 def _train(
     options: TrainEmbeddingsOptions,
     name: str,
-    source: _Source,
-    sentences: Sentences,
+    source: Source,
+    task: _Task,
     tags: dict[str, str],
     folder: Path,
     progress: Progress,
 ) -> Result:
+    sentences = task.text
     config, tests = _config(options, sentences.words), WordTests.of(options.lang)
     logged = {"algorithm": options.algorithm, "lang": options.lang, "phrases": options.phrases, **asdict(config)}
     judged_by = {"evaluations": tests.editions, "restrict_vocabulary": RESTRICT_VOCABULARY}
     run_name, parameters = f"{options.algorithm}-{options.lang}", {**logged, **judged_by}
     with tracking.run("lmflow/embeddings", run_name, parameters, {"model": name}) as opened:
         opened.log_dataset(f"sentences-{options.lang}", source.uri, source.digest, "training", sentences.profile())
-        training = _learn(options, config, sentences, folder, progress)
+        training = _learn(options, config, task, folder, progress)
+        training, moved = _aligned(name, options, training)
         progress.say(f"judging {len(training.vectors.words):,} vectors")
         report = tests.judge(training.vectors)
-        metrics = _metrics(training, sentences, report)
+        metrics = {**_metrics(training, sentences, report), **(moved.metrics() if moved else {})}
         opened.log_history([("loss", loss, epoch) for epoch, loss in enumerate(training.losses, 1) if loss == loss])
         opened.log_metrics(metrics)
         opened.log_dict(report.answers(), "evaluation/similarity.json")
+        if moved:
+            opened.log_dict(asdict(moved), "drift.json")
         opened.log_figure(loss_curve(training.losses, training.loss_name), "plots/loss.png")
         opened.log_figure(word_map(training.vectors), "plots/words.png")
-        card = model_card(name, training.vectors, sentences, logged, source.words, report.rows())
+        card = model_card(name, training.vectors, sentences, logged, source.words, report.rows(), moved)
         opened.log_text(card, "model_card.md")
         figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
         lineage = {**tags, **figures, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
@@ -182,10 +243,11 @@ def _train(
 def _learn(
     options: TrainEmbeddingsOptions,
     config: Word2VecConfig | GloveConfig,
-    sentences: Sentences,
+    task: _Task,
     folder: Path,
     progress: Progress,
 ) -> Training:
+    sentences = task.text
     if isinstance(config, GloveConfig):
         vocabulary = frequent_words(sentences, config.min_count)
         check_vocabulary(sentences.words, len(vocabulary.words), config.min_count)
@@ -198,50 +260,29 @@ def _learn(
 
         if isinstance(config, GloveConfig):
             return train_glove(records, vocabulary, config, on_epoch)
+        if task.start is not None and task.new is not None:
+            return update_word2vec(task.start, task.new, sentences, config, on_epoch)
         return train_word2vec(sentences, config, on_epoch)
 
 
-def _source(options: TrainEmbeddingsOptions) -> _Source:
-    if options.train_file is not None:
-        path = options.train_file.resolve()
-        if not path.is_file():
-            raise InputError(f"--train-file {options.train_file}: there is no such file; give a text file")
-        stamp = path.stat()
-        digest = _digest([str(path), stamp.st_size, stamp.st_mtime_ns])
-        return _Source(path.as_uri(), digest, f"file {path.name}", {"train_file": digest})
-    table = Lake.open().table("corpus")
-    version = table.version() if options.corpus_version is None else options.corpus_version
-    if table.version() < 0:
-        raise InputError("the corpus is empty: ingest documents, then run `python -m jobs.build_corpus`")
-    if version > table.version():
-        raise InputError(f"--corpus-version {version}: the corpus table ends at version {table.version()}")
-    return _Source(table.uri, f"v{version}", f"corpus version {version}", {"corpus_version": str(version)})
+def _aligned(name: str, options: TrainEmbeddingsOptions, training: Training) -> tuple[Training, Drift | None]:
+    """Turn the vectors into the space of the version that went before, and say what moved; as they are without one."""
+    champion = registry.aliases(name).get(CHAMPION)
+    uri = options.start_from or (f"models:/{name}/{champion}" if champion else None)
+    if uri is None:
+        return training, None
+    try:
+        before = load_embedding(uri)
+        turn = rotation(before.vectors, training.vectors)
+    except (InputError, ValueError):  # of another format or length: there is nothing to compare with
+        return training, None
+    state = {matrix: rows @ turn for matrix, rows in training.state.items()}
+    turned = replace(training, vectors=rotated(training.vectors, turn), state=state)
+    return turned, drift(before, _embedding(turned, options.lang))
 
 
-def _write(options: TrainEmbeddingsOptions, folder: Path) -> Sentences:
-    path = folder / "sentences.txt"
-    if options.train_file is not None:
-        sentences = copy_sentences(options.train_file, path)
-    else:
-        texts = _training_texts(options.lang, options.corpus_version)
-        sentences = write_sentences(texts, options.lang, path, options.workers or default_workers())
-    return join_phrases(sentences, folder / "phrases.txt") if options.phrases else sentences
-
-
-def _training_texts(lang: str, version: int | None) -> Iterator[str]:
-    """Texts of the training split, streamed."""
-    import pyarrow.compute as pc
-
-    table = Lake.open().table("corpus")
-    where = (pc.field("lang") == lang) & (pc.field("split") == "train")
-    empty = True
-    for batch in table.scan(["text"], where, version):
-        for text in batch["text"]:
-            empty = False
-            yield text.as_py() or ""
-    if empty:
-        there = sorted({str(found) for found in table.read(["lang"], version=version)["lang"].unique().to_pylist()})
-        raise InputError(f"the corpus has no training documents in {lang!r} (it has: {', '.join(there) or 'nothing'})")
+def _embedding(training: Training, lang: str) -> Embedding:
+    return Embedding(training.vectors, np.array(training.counts, np.int64), lang)
 
 
 def _config(options: TrainEmbeddingsOptions, n_words: int) -> Word2VecConfig | GloveConfig:
@@ -298,8 +339,11 @@ def _register(
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    embedding = Embedding(training.vectors, np.array(training.counts, np.int64), lang)
+    embedding = _embedding(training, lang)
     _log_files(opened, embedding, folder)
+    if "outputs" in training.state:
+        State(embedding, training.state["outputs"], training.rare).save(folder / "state.safetensors")
+        opened.log_artifact(folder / "state.safetensors", "state")
     embedding.save(folder / "embedding.safetensors")
     columns = [ColSpec("string", "task"), *(ColSpec("string", column, required=False) for column in _COLUMNS)]
     signature = ModelSignature(inputs=Schema(columns), params=ParamSchema([ParamSpec("topn", "long", 10)]))
@@ -344,11 +388,7 @@ def _nothing_new(done: registry.Version, reason: str) -> Result:
 #: Columns of a question beside `task`.
 _COLUMNS: Final = ("word", "other", "like", "text")
 #: Options that say where text lies, not how to learn from it; the text has its own digest.
-_NOT_RECIPE: Final = frozenset({"train_file", "corpus_version", "sg"})
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+_NOT_RECIPE: Final = frozenset({"train_file", "corpus_version", "sg", "max_new_share"})
 
 
 if __name__ == "__main__":

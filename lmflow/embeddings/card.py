@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lmflow.embeddings.align import Drift
 from lmflow.embeddings.sentences import Sentences
 from lmflow.embeddings.vectors import WordVectors
 
@@ -17,6 +18,7 @@ def model_card(
     config: Mapping[str, object],
     source: str,
     scores: Sequence[tuple[str, str]],
+    drift: Drift | None = None,
 ) -> str:
     """Markdown for the registry.
 
@@ -27,6 +29,7 @@ def model_card(
         config: how it was trained.
         source: where the text came from, in words.
         scores: rows of test and figure, in words; none when nothing judged the model.
+        drift: how it differs from the version that went before, if there was one.
     """
     how = ", ".join(f"{key} {value}" for key, value in config.items())
     judged = "\n".join(f"| {test} | {figure} |" for test, figure in scores)
@@ -49,7 +52,7 @@ def model_card(
 |---|---|
 {near}
 
-## Use
+{_moved(drift) if drift else ""}## Use
 
 ```python
 import mlflow, pandas as pd
@@ -62,6 +65,23 @@ The run's artifacts hold the same vectors as `vectors/vectors.bin` and `vectors/
 `projector/` (TensorBoard); the model itself is `embedding.safetensors`.
 
 The vectors repeat the associations of their corpus, prejudices included.
+"""
+
+
+def _moved(drift: Drift) -> str:
+    rows = "\n".join(
+        f"| {each.word} | {each.cosine:.2f} | {', '.join(each.was_near)} | {', '.join(each.is_near)} |"
+        for each in drift.moved[:_SAMPLES]
+    )
+    return f"""## Since the version before
+
+Turned into its space (orthogonal Procrustes), so stored vectors stay comparable: of the ten nearest words of a stored
+vector {drift.stored_overlap:.0%} are the same. {drift.added:,} words are new, {drift.lost:,} are gone. What moved most:
+
+| word | cosine | was near | is near |
+|---|---|---|---|
+{rows}
+
 """
 
 

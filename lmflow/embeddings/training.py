@@ -30,6 +30,7 @@ class Training:
         words_per_second: words of the corpus read a second, every epoch counted.
         words_seen: words read in all epochs, by the trainer's own count.
         state: further matrices that a later training starts from.
+        rare: occurrences of the words that got no vector, for the same.
     """
 
     vectors: WordVectors
@@ -40,6 +41,7 @@ class Training:
     words_per_second: float
     words_seen: int
     state: dict[str, Matrix] = field(default_factory=dict)
+    rare: dict[str, int] = field(default_factory=dict)
 
 
 def default_epochs(n_words: int) -> int:

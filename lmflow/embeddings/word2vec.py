@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,9 +76,10 @@ def train_word2vec(sentences: Sentences, config: Word2VecConfig, on_epoch: OnEpo
         InputError: fewer than two words are frequent enough.
     """
     model = new_model(config)
-    model.build_vocab(corpus_file=str(sentences.path))
+    model.build_vocab(corpus_file=str(sentences.path), keep_raw_vocab=True)
     check_vocabulary(sentences.words, len(model.wv), config.min_count)
-    return fit(model, sentences, config, on_epoch)
+    rare = {word: count for word, count in model.raw_vocab.items() if count < config.min_count}
+    return replace(fit(model, sentences, config, on_epoch), rare=rare)
 
 
 def new_model(config: Word2VecConfig) -> Word2Vec | FastText:

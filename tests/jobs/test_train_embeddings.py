@@ -41,6 +41,7 @@ def lee_documents(batch: int = 1, split: str = "train", start: int = 0, count: i
             "lang": "en",
             "split": split,
             "text": text,
+            "n_chars": len(text),
         }
         for number, text in enumerate(texts)
     ]
@@ -158,6 +159,38 @@ def test_other_algorithms_end_in_the_same_kind_of_model(mlflow_server: str, tmp_
     assert text["prime_minister"].tolist() == pytest.approx(joined)
     words = (files / "projector" / "words.tsv").read_text(encoding="utf-8").splitlines()
     assert len(words) - 1 == len((files / "projector" / "vectors.tsv").read_text().splitlines())
+
+
+def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str) -> None:
+    corpus(lee_documents(batch=21, count=280))
+    parent = run(TrainEmbeddingsOptions(lang="en", **FAST, seed=5), Progress())
+    assert "drift_common" not in parent["metrics"] or parent["metrics"]["drift_common"] > 0
+    options = TrainEmbeddingsOptions(lang="en", **FAST, seed=5, start_from=parent["model_uri"])
+    nothing = run(options, Progress())
+    assert (nothing["status"], nothing["version"]) == ("nothing_new", parent["version"])
+    assert "nothing was added" in nothing["reason"]
+
+    new = {**lee_documents(batch=22, count=1)[0], "doc_id": "new", "text": "zyzzyva beetles eat wheat\n" * 40}
+    corpus([{**new, "n_chars": len(new["text"])}])
+    update = run(options, Progress())
+    assert update["version"] > parent["version"]
+    assert update["words"] < parent["words"] / 2  # only the new text, and as much old
+    assert update["metrics"]["drift_added"] >= 1
+    assert update["metrics"]["drift_stored_overlap"] > 0.5
+    answers = load("embeddings-en", update["version"]).predict([{"task": "vector", "word": "zyzzyva"}])
+    assert len(answers[0]) == 30
+    card = tracking.client().get_model_version("embeddings-en", str(update["version"])).description
+    assert "What moved most" in card
+
+    for wrong, says in (
+        ({"start_from": "models:/embeddings-en/99"}, "there is no such version"),
+        ({"start_from": parent["model_uri"], "dim": 20}, "has 30 dimensions"),
+    ):
+        with pytest.raises(InputError, match=says):
+            run(TrainEmbeddingsOptions(lang="en", **{**FAST, **wrong}), Progress())
+
+    everything = run(options.model_copy(update={"max_new_share": 0.001, "seed": 6}), Progress())
+    assert everything["words"] > parent["words"]
 
 
 def test_an_option_of_another_algorithm_is_refused() -> None:

@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status test test-browser lint bench lock clean
+.PHONY: help demo up down status test test-faults test-browser lint bench lock clean
 
 SYSTEM_PYTHON := $(shell for name in python3 python3.11 python3.12 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 BOOTSTRAP = @$(or $(SYSTEM_PYTHON),$(error lmflow needs Python 3.11 or 3.12 and found none; install one and run make again)) lmflow/bootstrap.py
@@ -32,7 +32,11 @@ status: ## Show what runs, where, and the logins
 
 test: ## Run the tests (ARGS="tests/lake -k commit" for some of them)
 	$(BOOTSTRAP) --for test
-	@$(PYTHON) -m pytest -m "not browser" $(ARGS)
+	@$(PYTHON) -m pytest -m "not browser and not faults" $(ARGS)
+
+test-faults: ## Kill crawls again and again: what takes longer than a minute (about 8)
+	$(BOOTSTRAP) --for test
+	@$(PYTHON) -m pytest -m faults --timeout=1800 tests/faults $(ARGS)
 
 test-browser: ## Drive a whole retraining in a real browser
 	$(BOOTSTRAP) --for browser

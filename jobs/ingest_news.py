@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from jobs import archives, articles, ingest, visiting
+from jobs import archives, articles, health, ingest, visiting
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.feeds import Item
@@ -90,6 +90,7 @@ class _Plan:
     partial: set[str] = field(default_factory=set)  # not read to the end: --max-items, a broken part
     targets: dict[str, Target] = field(default_factory=dict)  # by URL
     tally: ingest.Tally = field(default_factory=ingest.Tally)
+    oldest: dict[str, datetime | None] = field(default_factory=dict)  # item that each feed still lists
 
 
 def run(options: IngestNews, progress: Progress) -> Result:
@@ -125,6 +126,7 @@ def run(options: IngestNews, progress: Progress) -> Result:
             progress.say(plan.tally.line())
             result = _result(lake, plan, visits, batch_id, added, version, started)
             ingest.log_run(mlflow_run, lake, result, {**result, "errors": _errors(visits)})
+            health.log(mlflow_run, health.report(result["by_source"], visits, plan.oldest, plan.unreachable))
             nothing = {} if added else {"status": "nothing_new", "reason": "every page is as it was"}
             return {**nothing, **result, "run_id": mlflow_run.run_id}
 
@@ -218,6 +220,7 @@ def _items(source: NewsSource, listing: Listing, plan: _Plan) -> list[Item]:
     """Items of a feed that was read; none, with the reason in the plan, of one that was not."""
     plan.feeds[source.name] = listing.fetch
     plan.tally.see(source.name, 0)
+    plan.oldest[source.name] = health.oldest_of([item.published_at for item in listing.items])
     if listing.problem:
         plan.unreachable[source.name] = listing.problem
     elif not listing.complete:

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import ingest
+from jobs import health, ingest
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
@@ -81,6 +81,7 @@ def run(options: IngestSocial, progress: Progress) -> Result:
             progress.say(tally.line())
             result = _result(lake, tally, readings, unreachable, batch_id, added, started)
             ingest.log_run(mlflow_run, lake, result, result)
+            health.log(mlflow_run, health.report(result["by_source"], [], {}, unreachable))
             nothing = {} if added else {"status": "nothing_new", "reason": "no post is new"}
             return {**nothing, **result, "run_id": mlflow_run.run_id}
 

@@ -51,6 +51,9 @@ class HostQueue:
     def turn(self) -> Iterator[None]:
         """Wait for a place and a moment, hold the place for the length of the with-block.
 
+        Where there is one place, the interval to the next request counts from the end of this one: then no two arrive
+        closer than that, however late this process or the network was with the first.
+
         Raises:
             HostClosedError: the host is closed.
         """
@@ -59,6 +62,8 @@ class HostQueue:
             self._await_moment()
             yield
         finally:
+            if self._concurrency == 1:
+                self.pause(self._interval)
             os.close(place)
 
     def pause(self, seconds: float) -> None:

@@ -90,6 +90,8 @@ def running_site() -> Iterator[Site]:
             elif path == "/busy" and site.busy > 0:
                 site.busy -= 1
                 self.send(503, Retry_After="0")
+            elif path == "/broken":
+                self.send(500, Retry_After="0")
             elif path == "/limited":
                 self.send(429, Retry_After="7200")
             elif path == "/gzip":

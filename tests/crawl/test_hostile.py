@@ -75,3 +75,13 @@ def test_each_behaviour_ends_in_its_state_and_harms_no_other_page(
 def page(objects: Objects, visit: Visit) -> bytes:
     with objects.open(visit.raw_key) as file:
         return read_response(file, Place(visit.offset, visit.length))
+
+
+def test_the_documentation_names_every_behaviour_and_its_state() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "crawling.md").read_text()
+    rows = {
+        line.split("|")[2].strip(" `"): line.split("|")[4].strip(" `")
+        for line in text.splitlines()
+        if line.count("|") == 5
+    }
+    assert {b.name: rows.get(b.name) for b in HOSTILE} == {b.name: b.state or "stored" for b in HOSTILE}

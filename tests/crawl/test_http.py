@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from lmflow.crawl.http import Fetcher
 from lmflow.crawl.pace import retry_after
 from lmflow.crawl.urls import canonical_url
 from tests.conftest import free_port
+from tests.crawl.authority import Authority
 from tests.crawl.conftest import POLICY
+from tests.crawl.http2_site import http2_site
 from tests.crawl.site import Site
 
 
@@ -84,6 +87,40 @@ def test_a_host_that_asks_for_hours_is_left_alone(site: Site, fetcher: Fetcher) 
     assert (fetch.error, fetch.attempts) == ("http_429", 1)
     assert fetch.retry_at is not None and (fetch.retry_at - fetch.fetched_at).total_seconds() > 7000
     assert site.asked("/limited") == 1
+
+
+def test_a_host_that_asks_for_hours_is_left_alone_by_every_fetcher(site: Site, fetcher: Fetcher) -> None:
+    asked_for = fetcher.get(site.url + "/limited").retry_at
+    with Fetcher(POLICY) as another:
+        for client in (fetcher, another):
+            fetch = client.get(site.url + "/ok")
+            assert (fetch.error, fetch.attempts) == ("waiting", 0)
+            assert fetch.retry_at is not None and asked_for is not None
+            assert abs((fetch.retry_at - asked_for).total_seconds()) < 5
+    assert site.asked("/ok") == 0
+
+
+def test_a_host_that_fails_page_after_page_is_left_alone(site: Site) -> None:
+    with Fetcher(replace(POLICY, failures_in_a_row=3)) as fetcher:
+        site.robots = (404, b"")
+        errors = [fetcher.get(f"{site.url}/broken?{n}").error for n in range(6)]
+        assert errors == ["http_500"] * 3 + ["waiting"] * 3
+        assert fetcher.get(f"{site.url}/ok").error == "waiting"
+
+
+def test_a_page_that_fails_among_others_leaves_its_host_open(site: Site) -> None:
+    with Fetcher(replace(POLICY, failures_in_a_row=2)) as fetcher:
+        errors = [fetcher.get(site.url + path).error for path in ("/broken", "/ok", "/broken", "/ok", "/broken")]
+    assert errors == ["http_500", "", "http_500", "", "http_500"]
+
+
+def test_a_site_that_speaks_http_2_only_is_read(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    body = b"a page over HTTP/2 " * 20_000  # more than one window: flow control has to work
+    with http2_site(authority, body) as url, Fetcher(replace(POLICY, ca_file=str(authority.file))) as fetcher:
+        fetches = [fetcher.get(f"{url}/{n}") for n in range(3)]
+    assert [(fetch.status, fetch.error, fetch.detail) for fetch in fetches] == [(200, "", "")] * 3
+    assert {fetch.body for fetch in fetches} == {body}
 
 
 def test_politeness_measured_at_the_server(site: Site) -> None:

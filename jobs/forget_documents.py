@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from jobs import ingest
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.corpus.ledger import Ledger
@@ -133,25 +133,8 @@ def _bury(lake: Lake, ids: Sequence[str], reason: str) -> int:
     known = set(lake.table("tombstones").read(["doc_id"])["doc_id"].to_pylist())
     fresh = [doc_id for doc_id in ids if doc_id not in known]
     if fresh:
-        bury(lake, fresh, reason)
+        ingest.bury(lake, fresh, reason)
     return len(fresh)
-
-
-def bury(lake: Lake, ids: Collection[str], reason: str) -> None:
-    """Append tombstones: from this commit on no ingest takes these documents in."""
-    table, now = lake.table("tombstones"), datetime.now(UTC)
-    rows = [
-        {
-            "batch_id": time.time_ns() // 1000,
-            "doc_id": doc_id,
-            "reason": reason,
-            "requested_at": now,
-            "applied_at": None,
-        }
-        for doc_id in sorted(ids)
-    ]
-    key = transaction_key("tombstones", ids=_digest(ids))
-    table.append(key, pa.Table.from_pylist(rows, schema=table.schema))
 
 
 def _pending(lake: Lake) -> list[str]:

@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -148,6 +149,17 @@ def forgotten(lake: Lake) -> frozenset[str]:
     return frozenset(row["doc_id"] for row in rows.to_pylist() if not (row["reason"] or "").startswith(ABSENT))
 
 
+def bury(lake: Lake, doc_ids: Iterable[str], reason: str) -> None:
+    """Write tombstones: from this commit on no ingest takes these documents in; `forget_documents` removes them."""
+    ids = sorted(set(doc_ids))
+    if not ids:
+        return
+    table, now = lake.table("tombstones"), datetime.now(UTC)
+    common = {"batch_id": new_batch_id(), "reason": reason, "requested_at": now, "applied_at": None}
+    rows = pa.Table.from_pylist([{**common, "doc_id": doc_id} for doc_id in ids], schema=table.schema)
+    table.append(transaction_key("tombstones", ids=ids), rows)
+
+
 def fetch_states(lake: Lake, kind: str) -> dict[str, dict[str, Any]]:
     """The latest row of `fetches` for every key of a kind."""
     rows = lake.table("fetches").read(where=pc.field("kind") == kind).sort_by("batch_id").to_pylist()
@@ -198,16 +210,20 @@ def stage_outcomes(frame: DataFrame, table: Table) -> tuple[str, list[tuple[str,
     return staged, [(row["item"], row["origin"], row["outcome"]) for row in seen.get["rows"]]
 
 
-def stage_counted(frame: DataFrame, table: Table, kinds: Iterable[str]) -> tuple[str, dict[str, int]]:
+def stage_counted(
+    frame: DataFrame, table: Table, kinds: Iterable[str], name_those: str = ""
+) -> tuple[str, dict[str, int], list[str]]:
     """As `stage_outcomes`, for so many items that only their number comes back.
 
     Args:
         frame: a plan that ends in OUTCOMES.
         table: where the documents go.
         kinds: every outcome that can happen beside those of any document (new, forgotten, …).
+        name_those: the one outcome whose items are wanted by name.
 
     Returns:
-        The staged folder, and the number of items by outcome; what is not named is counted as `failed:other`.
+        The staged folder, and the number of items by outcome; what is not named is counted as `failed:other`;
+        and the items of the outcome `name_those`.
     """
     from pyspark.sql import Observation, Window
     from pyspark.sql import functions as sql
@@ -216,15 +232,16 @@ def stage_counted(frame: DataFrame, table: Table, kinds: Iterable[str]) -> tuple
     is_copy = sql.col("doc_id").isNotNull() & (sql.row_number().over(first) > 1)
     names = [NEW, CHANGED, UNCHANGED, "skipped:forgotten", "skipped:older", "skipped:duplicate", *kinds]
     seen = Observation("counts")
+    named = sql.collect_list(sql.when(sql.col("outcome") == name_those, sql.col("item"))).alias("named")
     counts = [sql.count(sql.when(sql.col("outcome") == name, 1)).alias(name) for name in names]
     settled = frame.withColumn(
         "outcome", sql.when(is_copy, sql.lit("skipped:duplicate")).otherwise(sql.col("outcome"))
-    ).observe(seen, sql.count(sql.lit(1)).alias("all"), *counts)
+    ).observe(seen, sql.count(sql.lit(1)).alias("all"), named, *counts)
     staged = write_staged(settled.where(sql.col("outcome").isin(NEW, CHANGED)), table)
     found = dict(seen.get)
-    total = found.pop("all")
+    total, items = found.pop("all"), sorted(set(found.pop("named")))
     other = total - sum(found.values())
-    return staged, {name: number for name, number in {**found, "failed:other": other}.items() if number}
+    return staged, {name: number for name, number in {**found, "failed:other": other}.items() if number}, items
 
 
 def keep_only(staged: str, names: Collection[str]) -> None:

@@ -148,7 +148,7 @@ def _store(
     )
     kinds = (*own_files.FAILURES, own_files.EMPTY)
     with progress.bar(tasks, f"reading {len(parts)} parts", "tasks") as bar, watching(spark, tasks, bar):
-        staged, counts = ingest.stage_counted(frame, lake.table("documents"), kinds)
+        staged, counts, _ = ingest.stage_counted(frame, lake.table("documents"), kinds)
     tally.see(collection.name, sum(counts.values()))
     for outcome, number in counts.items():
         tally.add(collection.name, outcome, number)

@@ -3,31 +3,35 @@
     python -m jobs.ingest_social                              the timelines enabled in sources.yaml
     python -m jobs.ingest_social --source fosstodon           this one
     python -m jobs.ingest_social --api https://example.social --lang en
+    python -m jobs.ingest_social --dump RC_2026-01.zst --kind reddit --lang en
+    python -m jobs.ingest_social --dump Posts.xml Comments.xml --kind stackexchange --site meta.askubuntu.com --lang en
 
 Polite: robots.txt and rate limits are heeded, a host has one queue however many executors there are. The first crawl of
 a timeline goes back a stated number of posts, later ones go on where the last one ended. Posts that are not public, of
-bots, or of authors who opted out of search are not stored; authors become keyed hashes.
+bots, or of authors who opted out of search are not stored; authors become keyed hashes. A stored post that was
+withdrawn since gets a tombstone: no ingest takes it again, and forget_documents removes it.
 
 The JSON line: items_seen = new + changed + unchanged + failed + skipped, by_source, documents_added, batch_id, versions
-and requests {pages, failed}, and unreachable {source: why} for timelines that could not be read.
+and requests {pages, failed}, withdrawn, and unreachable {source: why} for timelines that could not be read.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import time
 import typing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import health, ingest
+from jobs import health, ingest, post_dumps
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
@@ -37,10 +41,11 @@ from lmflow.crawl.urls import authority
 from lmflow.errors import InputError
 from lmflow.extract.documents import OUTCOMES, Known, record_batches, social_id
 from lmflow.extract.posts import author_key
-from lmflow.extract.social import documents, site_name, thread_roots
+from lmflow.extract.social import documents, reader, site_name, thread_roots
 from lmflow.lake import Lake, Objects, transaction_key
 
 _RETRY: Final = timedelta(hours=1)
+_RECHECKED_FOR: Final = timedelta(days=30)
 _READINGS: Final = pa.schema([("reading", pa.string())])
 
 
@@ -54,6 +59,11 @@ class IngestSocial(Options):
         None, description="Base URL of one server that speaks Mastodon's API, in place of --source; needs --lang."
     )
     lang: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="Language of --api, e.g. en, zh.")
+    dump: tuple[str, ...] = Field(
+        (), description="Dumps in place of --source: paths, https:// or s3://; needs --kind and --lang."
+    )
+    kind: Literal["reddit", "stackexchange"] | None = Field(None, description="What --dump holds.")
+    site: str = Field("", pattern=r"^[a-z0-9.-]*$", description="With --kind stackexchange: host of the site.")
     max_items: int = Field(0, ge=0, description="At most about so many posts of each timeline, for a trial; 0 for all.")
 
 
@@ -61,6 +71,11 @@ def run(options: IngestSocial, progress: Progress) -> Result:
     """Read the chosen timelines once."""
     started = time.monotonic()
     sources = {source.name: source for source in _sources(options)}
+    dumps = {name: source for name, source in sources.items() if source.is_dump}
+    if dumps:
+        if len(dumps) < len(sources):
+            raise InputError(f"{', '.join(dumps)}: read from dumps; name them in a run of their own")
+        return post_dumps.run(dumps, options.model_dump(mode="json"), progress)
     lake = Lake.open()
     with ingest.exclusive_sources(sources):
         ingest.ask_for_contact([source.api for source in sources.values()], progress)
@@ -76,10 +91,12 @@ def run(options: IngestSocial, progress: Progress) -> Result:
         with tracking.run(ingest.EXPERIMENT, f"social {', '.join(fresh)}", config) as mlflow_run:
             readings = _read(lake, fresh, watermarks, options.max_items, batch_id, progress)
             unreachable |= _failures(readings, sources)
-            added = _store(lake, readings, sources, tally, batch_id, progress)
+            added, withdrawn = _store(lake, readings, sources, tally, batch_id, progress)
+            ingest.bury(lake, withdrawn, "withdrawn at its source")
             ingest.record_fetches(lake, "ingest_social", batch_id, _state_rows(readings, options.max_items, watermarks))
             progress.say(tally.line())
             result = _result(lake, tally, readings, unreachable, batch_id, added, started)
+            result["withdrawn"] = len(withdrawn)
             ingest.log_run(mlflow_run, lake, result, result)
             health.log(mlflow_run, health.report(result["by_source"], [], {}, unreachable))
             nothing = {} if added else {"status": "nothing_new", "reason": "no post is new"}
@@ -110,6 +127,10 @@ def _result(
 
 
 def _sources(options: IngestSocial) -> list[SocialSource]:
+    if options.dump:
+        return [_dump(options)]
+    if options.kind or options.site:
+        raise InputError("--kind and --site go with --dump; a source of sources.yaml has its own")
     if options.api is None:
         if options.lang is not None:
             raise InputError("--lang goes with --api; a timeline of sources.yaml has its own language")
@@ -126,6 +147,20 @@ def _sources(options: IngestSocial) -> list[SocialSource]:
         return [SocialSource(name=name, lang=options.lang, api=options.api, license="not stated")]
     except ValueError:
         raise InputError(f"--api {options.api}: must be a http:// or https:// address") from None
+
+
+def _dump(options: IngestSocial) -> SocialSource:
+    if options.source or options.api or options.max_items:
+        raise InputError("--dump stands alone, with --kind, --site and --lang")
+    if options.kind is None or options.lang is None:
+        raise InputError("--dump needs --kind (reddit, stackexchange) and --lang, e.g. --lang en")
+    site = options.site or ("reddit.com" if options.kind == "reddit" else "")
+    if not site:
+        raise InputError("--kind stackexchange needs --site, the host of the site, e.g. french.stackexchange.com")
+    name = "dump-" + "".join(c if c.isalnum() else "-" for c in site)
+    return SocialSource(
+        name=name, lang=options.lang, license="not stated", kind=options.kind, dump=options.dump, site=site
+    )
 
 
 # Timelines ------------------------------------------------------------------------------------------------------------
@@ -151,7 +186,8 @@ def _have_news(
     fresh, unreachable = {}, {}
     for name, source in sources.items():
         known = watermarks.get(name, "")
-        url = watermark_key(source) + (f"&min_id={known}" if known else "")
+        is_items = source.kind == "hackernews"
+        url = watermark_key(source) + (f"&min_id={known}" if known and not is_items else "")
         with Fetcher(Policy.from_settings(source.rate, 1)) as fetcher:
             fetch = fetcher.get(url)
         try:
@@ -161,8 +197,11 @@ def _have_news(
         detail = f": {fetch.detail}" if fetch.detail else ""
         if fetch.error:
             unreachable[name] = f"{url} cannot be read ({fetch.error}{detail}); check the address"
+        elif is_items and isinstance(statuses, int):
+            if statuses > int(known or 0):
+                fresh[name] = source
         elif not isinstance(statuses, list):
-            unreachable[name] = f"{url} is no timeline; is {source.api} a server with Mastodon's API?"
+            unreachable[name] = f"{url} is no timeline; does {source.api} speak {source.kind}'s API?"
         elif not statuses and not known:
             unreachable[name] = f"{url} lists no posts; check that the server shows its timeline to everyone"
         elif statuses:
@@ -196,8 +235,9 @@ def _read(
         }
         for group in hosts.values()
     ]
-    reader = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items)
-    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), len(rows)), reader, _READINGS)
+    recheck = _to_recheck(lake, sources)
+    read = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items, recheck)
+    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), len(rows)), read, _READINGS)
     progress.say(f"reading {len(sources)} timeline(s) of {len(rows)} host(s)")
     with progress.bar(len(rows), "reading timelines", "hosts") as bar, watching(spark, len(rows), bar):
         found = frame.toArrow()["reading"].to_pylist()
@@ -205,18 +245,30 @@ def _read(
 
 
 def _reader(
-    watermarks: dict[str, str], objects_root: str, prefix: str, most_items: int
+    watermarks: dict[str, str], objects_root: str, prefix: str, most_items: int, recheck: dict[str, list[str]]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
                 sources = [SocialSource(**source) for source in json.loads(row["sources"])]
                 policy = Policy.from_json(row["policy"])
-                found = read_timelines(sources, watermarks, policy, Objects(objects_root), prefix, most_items)
+                found = read_timelines(sources, watermarks, policy, Objects(objects_root), prefix, most_items, recheck)
                 lines = [{"reading": reading.as_json()} for reading in found]
                 yield pa.RecordBatch.from_pylist(lines, schema=_READINGS)
 
     return read
+
+
+def _to_recheck(lake: Lake, sources: Mapping[str, SocialSource]) -> dict[str, list[str]]:
+    """Some stored posts of each timeline, by chance among those of the last weeks, to notice what is withdrawn."""
+    since = pc.field("fetched_at") >= pa.scalar(datetime.now(UTC) - _RECHECKED_FOR, pa.timestamp("us", tz="UTC"))
+    found: dict[str, list[str]] = {}
+    for name, source in sources.items():
+        where = (pc.field("source") == "social") & (pc.field("site") == site_name(source)) & since
+        ids = sorted(set(lake.table("documents").read(["doc_id"], where)["doc_id"].to_pylist()))
+        chosen = random.sample(ids, min(source.recheck, len(ids)))
+        found[name] = [doc_id.removeprefix(social_id(site_name(source), "")) for doc_id in chosen]
+    return found
 
 
 def _failures(readings: Sequence[Reading], sources: Mapping[str, SocialSource]) -> dict[str, str]:
@@ -237,8 +289,8 @@ def _store(
     tally: ingest.Tally,
     batch_id: int,
     progress: Progress,
-) -> int:
-    """Turn what was read into documents and commit them; returns their number."""
+) -> tuple[int, list[str]]:
+    """Turn what was read into documents and commit them; returns their number, and stored ones that were withdrawn."""
     from jobs.spark import session, watching
 
     for reading in readings:
@@ -249,7 +301,7 @@ def _store(
         for key in reading.raw_keys
     ]
     if not rows:
-        return 0
+        return 0, []
     spark = session("ingest_social")
     tasks = min(len(rows), 2 * spark.sparkContext.defaultParallelism)
     known = spark.sparkContext.broadcast(ingest.known_documents(lake, "social"))
@@ -261,9 +313,11 @@ def _store(
     for _, origin, outcome in outcomes:
         tally.add(origin, outcome)
     tally.check()
+    withdrawn = sorted({item for item, _, outcome in outcomes if outcome == "skipped:withdrawn"})
     if not tally.stored:
-        return 0
-    return ingest.commit_documents(lake, transaction_key("ingest_social", batch=batch_id), staged, tally.stored).rows
+        return 0, withdrawn
+    key = transaction_key("ingest_social", batch=batch_id)
+    return ingest.commit_documents(lake, key, staged, tally.stored).rows, withdrawn
 
 
 def _threads(lake: Lake, readings: Sequence[Reading], sources: Mapping[str, SocialSource]) -> dict[str, dict[str, str]]:
@@ -271,7 +325,7 @@ def _threads(lake: Lake, readings: Sequence[Reading], sources: Mapping[str, Soci
     rows = lake.table("documents").read(["doc_id", "thread_id"], pc.field("source") == "social").to_pylist()
     found = {}
     for reading in readings:
-        prefix = social_id(site_name(sources[reading.source].api), "")
+        prefix = social_id(site_name(sources[reading.source]), "")
         answered = {prefix + parent for parent in reading.parents.values() if parent}
         known = {
             row["doc_id"].removeprefix(prefix): row["thread_id"].removeprefix(prefix)
@@ -294,7 +348,7 @@ def _writer(
                     sources[row["source"]],
                     threads.value[row["source"]],
                     have,
-                    key,
+                    reader(sources[row["source"]], key),
                     objects.uri(row["raw_key"]),
                     row["fetched_at"],
                 )

@@ -101,7 +101,7 @@ def open_archive(uri: str, fetcher: Fetcher) -> Iterator[_Stream]:
             try:
                 file = stack.enter_context(path.open("rb"))
             except OSError as error:
-                raise InputError(f"--warc {uri}: {error.strerror}") from None
+                raise InputError(f"{uri}: {error.strerror}") from None
             yield _Stream(lambda at: iter(lambda: file.read(1 << 20), b""), None, uri)
 
 
@@ -146,7 +146,7 @@ def select_pages(
             objects.put(f"{prefix}-{number:05d}.warc.gz", segment.content)
             yield from waiting
         if not reader.records:
-            raise InputError(f"--warc {uri}: holds no WARC record ({dict(reader.damages)}); is it a WARC file?")
+            raise InputError(f"{uri}: holds no WARC record ({dict(reader.damages)}); is it a WARC file?")
         for kind, count in reader.damages.items():
             outcomes[f"failed:damaged_{kind}"] += count
             seen += count
@@ -222,7 +222,7 @@ def _size_over_http(uri: str, fetcher: Fetcher) -> int | None:
             length = response.headers.get("content-length", "")
             return int(length) if length.isdigit() else None
     except FetchError as error:
-        raise InputError(f"--warc {uri} cannot be read ({error}); check the address") from None
+        raise InputError(f"{uri} cannot be read ({error}); check the address") from None
 
 
 def _over_http(uri: str, fetcher: Fetcher, at: int) -> Iterator[bytes]:
@@ -246,7 +246,7 @@ def _size_on_s3(client: Any, where: dict[str, str], uri: str) -> int:
     try:
         return int(client.head_object(**where)["ContentLength"])
     except (BotoCoreError, ClientError) as error:
-        raise InputError(f"--warc {uri} cannot be read ({error}); check the address and the AWS credentials") from None
+        raise InputError(f"{uri} cannot be read ({error}); check the address and the AWS credentials") from None
 
 
 def _on_s3(client: Any, where: dict[str, str], at: int) -> Iterator[bytes]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lmflow.errors import InputError
 from lmflow.settings import settings
@@ -43,17 +43,40 @@ class NewsSource(Source):
 
 
 class SocialSource(Source):
-    """A server that speaks Mastodon's API."""
+    """A server that speaks Mastodon's API, Hacker News, or dumps of Reddit or a Stack Exchange site."""
 
-    api: str = Field(description="Base URL of the server; /api/v1/… is appended.")
+    kind: Literal["mastodon", "hackernews", "reddit", "stackexchange"] = Field(
+        "mastodon", description="What it speaks; reddit and stackexchange are read from dumps."
+    )
+    api: str = Field("", description="mastodon, hackernews: base URL of the server.")
+    dump: tuple[str, ...] = Field(
+        (), description="reddit, stackexchange: files (.zst, .xml, .7z): paths, https:// or s3://."
+    )
+    site: str = Field("", pattern=r"^[a-z0-9.-]*$", description="Dumps: host of the site, part of identities.")
+    recheck: int = Field(
+        20, ge=0, le=400, description="mastodon: stored posts asked for again each time; what is gone is forgotten."
+    )
     timeline: str = Field("public", pattern=r"^(public|tag/[\w]+)$", description="public, or tag/<hashtag>.")
     local: bool = Field(True, description="Only posts written on this server.")
     first_items: int = Field(4000, ge=1, description="How far back the first crawl of a timeline goes.")
 
+    @property
+    def is_dump(self) -> bool:
+        """Whether it is read from files."""
+        return self.kind in ("reddit", "stackexchange")
+
     @field_validator("api")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        return _web_address(value).rstrip("/")
+        return _web_address(value).rstrip("/") if value else ""
+
+    @model_validator(mode="after")
+    def _has_its_place(self) -> Self:
+        if self.is_dump and not (self.dump and self.site):
+            raise ValueError(f"a {self.kind} source needs `dump` (its files) and `site` (its host)")
+        if not self.is_dump and not self.api:
+            raise ValueError(f"a {self.kind} source needs `api`, the base URL of its server")
+        return self
 
 
 class WikipediaSource(Source):

@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lmflow.crawl.http import Fetcher, Policy
+from lmflow.crawl.hackernews import item_batches, newest_url
+from lmflow.crawl.http import Fetch, Fetcher, Policy
 from lmflow.crawl.mastodon import id_order, pages, timeline_url
 from lmflow.crawl.sources import SocialSource
 from lmflow.lake import Objects
 
 #: Statuses in one stored file; also the unit that one task turns into documents.
 FILE_STATUSES: Final = 400
+#: Items of Hacker News in one crawl, about a day of them; the next crawl reads on.
+MOST_ITEMS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Reading:
 
 def watermark_key(source: SocialSource) -> str:
     """The key under which `fetches` keeps how far a timeline was read."""
+    if source.kind == "hackernews":
+        return newest_url(source.api)
     return timeline_url(source.api, source.timeline, source.local)
 
 
@@ -61,6 +66,7 @@ def read_timelines(
     objects: Objects,
     prefix: str,
     most_items: int = 0,
+    recheck: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[Reading]:
     """Read timelines of one server one after the other.
 
@@ -71,22 +77,32 @@ def read_timelines(
         objects: where statuses are kept.
         prefix: of the keys of their files, e.g. `raw/social/<batch>`.
         most_items: stop each timeline after this many statuses; 0 for the source's own limit on a first crawl.
+        recheck: by source name, ids of stored statuses to ask for again, because they may have been deleted or edited.
     """
     with Fetcher(policy) as fetcher:
         for source in sources:
-            yield _read(
-                fetcher, source, watermarks.get(source.name, ""), objects, f"{prefix}/{source.name}", most_items
-            )
+            read = _read_items if source.kind == "hackernews" else _read_statuses
+            found = read(fetcher, source, watermarks.get(source.name, ""), most_items)
+            if not found.last.error and source.kind == "mastodon":
+                found.statuses += _again(fetcher, source, (recheck or {}).get(source.name, ()))
+            yield _keep(found, source, objects, f"{prefix}/{source.name}")
 
 
-def _read(
-    fetcher: Fetcher, source: SocialSource, watermark: str, objects: Objects, prefix: str, most_items: int
-) -> Reading:
-    url = watermark_key(source)
+@dataclass
+class _Found:
+    """What the requests of one timeline gave."""
+
+    last: Fetch
+    pages: int
+    statuses: list[dict[str, Any]]
+    newest_id: str
+
+
+def _read_statuses(fetcher: Fetcher, source: SocialSource, watermark: str, most_items: int) -> _Found:
     limit = most_items or (source.first_items if not watermark else 10**9)
     statuses: list[dict[str, Any]] = []
     newest, count, last = watermark, 0, None
-    for page in pages(fetcher, url, watermark, limit):
+    for page in pages(fetcher, watermark_key(source), watermark, limit):
         last = page.fetch
         if page.fetch.error:
             break
@@ -98,27 +114,66 @@ def _read(
     if last.error and not watermark:
         # Going backward, what is older than the last page would be lost behind a watermark: read it again.
         newest = ""
+    return _Found(last, count, statuses, newest)
+
+
+def _read_items(fetcher: Fetcher, source: SocialSource, watermark: str, most_items: int) -> _Found:
+    limit = most_items or (source.first_items if not watermark else MOST_ITEMS)
+    found = _Found(Fetch(source.api), 0, [], watermark)
+    for fetch, items, reached in item_batches(fetcher, source.api, watermark, limit):
+        found.last, found.newest_id = fetch, reached
+        found.pages += not fetch.error
+        found.statuses += items
+    return found
+
+
+def _again(fetcher: Fetcher, source: SocialSource, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Stored statuses as they are now; one that is gone as `{"id": …, "deleted": true}`."""
+    statuses: list[dict[str, Any]] = []
+    for status_id in ids:
+        fetch = fetcher.get(f"{source.api}/api/v1/statuses/{status_id}")
+        if fetch.error in ("http_404", "http_410"):
+            statuses.append({"id": status_id, "deleted": True})
+            continue
+        if fetch.error:  # not an answer about this status: the next crawl asks again
+            break
+        try:
+            status = json.loads(fetch.body)
+        except (ValueError, RecursionError):
+            break
+        if isinstance(status, dict) and str(status.get("id", "")) == status_id:
+            statuses.append(status)
+    return statuses
+
+
+def _keep(found: _Found, source: SocialSource, objects: Objects, prefix: str) -> Reading:
+    """Store what was read."""
     raw_keys = []
-    for start in range(0, len(statuses), FILE_STATUSES):
+    for start in range(0, len(found.statuses), FILE_STATUSES):
         key = f"{prefix}-{start // FILE_STATUSES:05d}.ndjson.gz"
-        lines = (json.dumps(status, ensure_ascii=False) for status in statuses[start : start + FILE_STATUSES])
+        lines = (json.dumps(status, ensure_ascii=False) for status in found.statuses[start : start + FILE_STATUSES])
         objects.put(key, gzip.compress("\n".join(lines).encode(), 6))
         raw_keys.append(key)
     return Reading(
         source=source.name,
-        url=url,
-        status=last.status,
-        error=last.error,
-        detail=last.detail,
-        attempts=last.attempts,
-        pages=count,
-        statuses=len(statuses),
-        newest_id=newest,
+        url=watermark_key(source),
+        status=found.last.status,
+        error=found.last.error,
+        detail=found.last.detail,
+        attempts=found.last.attempts,
+        pages=found.pages,
+        statuses=len(found.statuses),
+        newest_id=found.newest_id,
         fetched_at=datetime.now(UTC),
-        retry_at=last.retry_at,
+        retry_at=found.last.retry_at,
         raw_keys=tuple(raw_keys),
-        parents={str(status.get("id", "")): str(status.get("in_reply_to_id") or "") for status in statuses},
+        parents={str(status.get("id", "")): _parent(status) for status in found.statuses},
     )
+
+
+def _parent(status: Mapping[str, Any]) -> str:
+    """The id that a status (Mastodon) or an item (Hacker News) answers, empty for none."""
+    return str(status.get("in_reply_to_id") or status.get("parent") or "")
 
 
 def stored_statuses(objects: Objects, raw_key: str) -> list[dict[str, Any]]:

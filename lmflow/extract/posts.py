@@ -27,7 +27,10 @@ _AUTHOR_DIGITS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One public post. Ids are those of the site; `warning` is the author's content warning."""
+    """One public post. Ids are those of the site; `warning` is the author's content warning.
+
+    `root_id` is the id that the thread began with, where the site says it; `license` likewise.
+    """
 
     post_id: str
     url: str
@@ -37,14 +40,20 @@ class Post:
     edited_at: datetime | None
     language: str
     parent_id: str
-    warning: str
-    sensitive: bool
-    tags: tuple[str, ...]
+    warning: str = ""
+    sensitive: bool = False
+    tags: tuple[str, ...] = ()
+    title: str = ""
+    root_id: str = ""
+    license: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a status is no document: `not_public`, `opted_out`, `bot`, `boost`, `empty`, `malformed`."""
+    """Why a post is no document: `not_public`, `opted_out`, `bot`, `boost`, `empty`, `malformed`, `not_a_post`.
+
+    `deleted`: its author or its site took it back, so that it must be forgotten if it was stored.
+    """
 
     post_id: str
     reason: str
@@ -59,6 +68,8 @@ def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Po
         author_key: key of the HMAC that stands for an author.
     """
     post_id = str(status.get("id") or "")
+    if status.get("deleted") is True:  # what the crawl notes of a status that the server no longer has
+        return Refusal(post_id, "deleted")
     account = status.get("account")
     if not post_id or not isinstance(account, Mapping) or not isinstance(status.get("content"), str):
         return Refusal(post_id, "malformed")
@@ -80,8 +91,8 @@ def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Po
         url=str(status.get("url") or status.get("uri") or ""),
         text=text,
         author=author_hash(author_key, site, str(account.get("acct") or account.get("id") or "")),
-        published_at=_time(status.get("created_at")),
-        edited_at=_time(status.get("edited_at")),
+        published_at=moment(status.get("created_at")),
+        edited_at=moment(status.get("edited_at")),
         language=str(status.get("language") or "").partition("-")[0].lower(),
         parent_id=str(parent) if parent else "",
         warning=" ".join(str(status.get("spoiler_text") or "").split()),
@@ -154,9 +165,12 @@ def _collect(element: Any, pieces: list[str]) -> None:
             stack.append("\n")
 
 
-def _time(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
+    """ISO 8601, or seconds since 1970, in UTC; None for anything else."""
     try:
-        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
+        if isinstance(value, int | float) or str(value).replace(".", "", 1).isdigit():
+            return datetime.fromtimestamp(float(value), UTC)
+        found = datetime.fromisoformat(str(value))
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,47 +1,75 @@
-"""Stored pages of a timeline to social documents."""
+"""Stored posts to social documents: of timelines, of Hacker News, of dumps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lmflow.crawl.sources import SocialSource
 from lmflow.extract.documents import Document, Known, Outcome, social_id
+from lmflow.extract.hackernews import from_hackernews
 from lmflow.extract.posts import Post, Refusal, from_mastodon
+from lmflow.extract.reddit import from_reddit
+from lmflow.extract.stackexchange import from_stackexchange
+
+#: Refusals after which a post that was stored before must be forgotten: its author or its site withdrew it.
+WITHDRAWN: Final = frozenset({"deleted", "not_public", "opted_out"})
 
 
-def site_name(api: str) -> str:
-    """Name of a server in identities: its host, with port and path where it has them."""
-    parts = urlsplit(api)
+def site_name(source: SocialSource) -> str:
+    """Name of a site in identities: its host, with port and path where an API has them."""
+    if source.site:
+        return source.site
+    parts = urlsplit(source.api)
     return (parts.netloc + parts.path).rstrip("/")
 
 
+def reader(
+    source: SocialSource, author_key: bytes, questions: Mapping[str, str] | None = None
+) -> Callable[[Mapping[str, Any]], Post | Refusal]:
+    """What turns an entity of this source into a post, or says why it is none."""
+    site = site_name(source)
+    match source.kind:
+        case "hackernews":
+            return lambda item: from_hackernews(item, author_key)
+        case "reddit":
+            return lambda item: from_reddit(item, author_key)
+        case "stackexchange":
+            return lambda row: from_stackexchange(row, site, questions or {}, author_key)
+    host = urlsplit(source.api).hostname or site
+    return lambda status: from_mastodon(status, host, author_key)
+
+
 def documents(
-    statuses: Iterable[Mapping[str, Any]],
+    entities: Iterable[Mapping[str, Any]],
     source: SocialSource,
     threads: Mapping[str, str],
     known: Known,
-    author_key: bytes,
+    read: Callable[[Mapping[str, Any]], Post | Refusal],
     raw_uri: str,
     fetched_at: datetime,
 ) -> Iterator[Outcome]:
-    """One outcome for each status.
+    """One outcome for each entity; `skipped:withdrawn` for what must be forgotten, with its doc_id as the item.
 
     Args:
-        statuses: entities of the API, in any order.
+        entities: of the API or the dump, in any order.
         source: where they come from.
-        threads: post id to the id its thread began with, as far as it is known.
+        threads: post id to the id its thread began with, as far as it is known; a post's own word comes first.
         known: what the lake has.
-        author_key: key of the authors' hashes.
-        raw_uri: where the statuses are stored.
+        read: from `reader`.
+        raw_uri: where the entities are stored.
         fetched_at: when they were read.
     """
-    site = site_name(source.api)
-    for status in statuses:
-        post = from_mastodon(status, urlsplit(source.api).hostname or site, author_key)
+    site = site_name(source)
+    for entity in entities:
+        post = read(entity)
         if isinstance(post, Refusal):
+            doc_id = social_id(site, post.post_id)
+            if post.reason in WITHDRAWN and doc_id in known.digests and doc_id not in known.forgotten:
+                yield Outcome(doc_id, source.name, "skipped:withdrawn")
+                continue
             kind = "failed:malformed" if post.reason == "malformed" else f"skipped:{post.reason}"
             yield Outcome(post.post_id or "?", source.name, kind)
             continue
@@ -52,7 +80,7 @@ def documents(
 def _document(
     post: Post, source: SocialSource, site: str, threads: Mapping[str, str], raw_uri: str, fetched_at: datetime
 ) -> Document:
-    root = threads.get(post.post_id, post.parent_id or post.post_id)
+    root = post.root_id or threads.get(post.post_id, post.parent_id or post.post_id)
     return Document(
         doc_id=social_id(site, post.post_id),
         revision=int(fetched_at.timestamp() * 1_000_000),
@@ -60,11 +88,11 @@ def _document(
         site=site,
         lang_hint=post.language or source.lang,
         url=post.url,
-        title="",
+        title=post.title,
         text=post.text,
         published_at=post.published_at,
         fetched_at=fetched_at,
-        license=source.license,
+        license=post.license or source.license,
         author=post.author,
         thread_id=social_id(site, root),
         parent_id=social_id(site, post.parent_id) if post.parent_id else "",

@@ -16,7 +16,8 @@ import pytest
 from deltalake import DeltaTable
 
 from jobs.command import Progress
-from jobs.forget_documents import ForgetDocuments, bury, run
+from jobs.forget_documents import ForgetDocuments, run
+from jobs.ingest import bury
 from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import load
 from lmflow.crawl.warc import Place, WarcWriter, read_response

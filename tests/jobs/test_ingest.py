@@ -291,6 +291,91 @@ def test_a_server_that_is_not_there_is_named(site: Site) -> None:
         social(api=site.url, lang="en")
 
 
+def test_hacker_news_is_read_on_by_number_and_what_it_killed_gets_a_tombstone(site: Site) -> None:
+    def item(number: int, **more: Any) -> None:
+        value = {
+            "id": number,
+            "type": "comment",
+            "by": f"u{number}",
+            "text": f"Comment {number}.",
+            "time": number,
+            **more,
+        }
+        site.pages[f"/v0/item/{number}.json"] = json.dumps(value).encode()
+
+    site.robots = (200, b"User-agent: *\nAllow: /\n")
+    item(1, type="story", title="A story", text="")
+    for number in range(2, 7):
+        item(number, parent=number - 1)
+    site.pages["/v0/item/7.json"] = b"null"
+    site.pages["/v0/maxitem.json"] = b"7"
+    source = {"name": "hn", "lang": "en", "kind": "hackernews", "api": site.url, "license": "x", "rate": 500}
+    path = settings().home / "sources.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"social": [{**source, "concurrency": 4}]}))
+    os.environ["LMFLOW_SOURCES"] = str(path)
+    settings.cache_clear()
+    try:
+        first = social(source=("hn",))
+        assert adds_up(first)
+        assert (first["items_seen"], first["new"]) == (6, 6)
+        assert {row["thread_id"].rpartition(":")[2] for row in documents()} == {"1"}
+        assert social(source=("hn",))["status"] == "nothing_new"
+        item(3, parent=2, dead=True)
+        item(4, parent=3, text="Comment 4, edited.")
+        item(8, parent=6)
+        site.pages |= {"/v0/maxitem.json": b"8", "/v0/updates.json": b'{"items": [3, 4], "profiles": []}'}
+        later = social(source=("hn",))
+        assert adds_up(later)
+        assert (later["new"], later["changed"], later["skipped"], later["withdrawn"]) == (1, 1, {"withdrawn": 1}, 1)
+        gone = next(row["doc_id"] for row in documents() if row["text"] == "Comment 3.")
+        assert ingest.forgotten(Lake.open()) == {gone}
+    finally:
+        del os.environ["LMFLOW_SOURCES"]
+
+
+def test_dumps_of_reddit_and_stack_exchange_are_read_once_with_their_threads(tmp_path: Path) -> None:
+    import zstandard
+
+    comments = [
+        {"id": "c1", "author": "ann", "body": "Yes.", "link_id": "t3_s", "parent_id": "t3_s", "created_utc": 5},
+        {"id": "c2", "author": "bob", "body": "[removed]", "link_id": "t3_s", "parent_id": "t1_c1"},
+        {"id": "c1", "author": "ann", "body": "Yes.", "link_id": "t3_s", "parent_id": "t3_s", "created_utc": 5},
+    ]
+    content = "\n".join([*map(json.dumps, comments), "broken"]).encode()
+    (tmp_path / "RC_2026-01.zst").write_bytes(zstandard.ZstdCompressor().compress(content))
+    dump = (str(tmp_path / "RC_2026-01.zst"),)
+    result = social(dump=dump, kind="reddit", lang="en")
+    assert adds_up(result)
+    assert (result["new"], result["skipped"], result["failed"]) == (1, {"deleted": 1, "duplicate": 1}, {"json": 1})
+    assert social(dump=dump, kind="reddit", lang="en")["status"] == "nothing_new"
+    (tmp_path / "RC_2026-02.zst").write_bytes(
+        zstandard.ZstdCompressor().compress(json.dumps({**comments[0], "body": "[deleted]"}).encode())
+    )
+    later = social(dump=(str(tmp_path / "RC_2026-02.zst"),), kind="reddit", lang="en")
+    assert (later["new"], later["skipped"], later["withdrawn"]) == (0, {"withdrawn": 1}, 1)
+
+    (tmp_path / "Posts.xml").write_text(
+        '<posts><row Id="1" PostTypeId="1" Title="How?" Body="&lt;p&gt;It?&lt;/p&gt;" ContentLicense="CC BY-SA 4.0"/>'
+        '<row Id="2" PostTypeId="2" ParentId="1" Body="So."/><row Id="3" PostTypeId="4" Body="About a tag."/></posts>'
+    )
+    (tmp_path / "Comments.xml").write_text('<comments><row Id="1" PostId="2" Text="Why so?" UserId="9"/></comments>')
+    both = (str(tmp_path / "Posts.xml"), str(tmp_path / "Comments.xml"))
+    result = social(dump=both, kind="stackexchange", site="x.stackexchange.com", lang="en")
+    assert adds_up(result)
+    assert (result["new"], result["skipped"]) == (3, {"not_a_post": 1})
+    rows = [row for row in documents() if row["site"] == "x.stackexchange.com"]
+    assert {row["thread_id"] for row in rows} == {"social:x.stackexchange.com:1"}
+    assert {row["license"] for row in rows} == {"CC BY-SA 4.0", "not stated"}
+    for options, complaint in (
+        ({"dump": dump, "lang": "en"}, "needs --kind"),
+        ({"dump": dump, "kind": "stackexchange", "lang": "en"}, "needs --site"),
+        ({"kind": "reddit"}, "go with --dump"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            social(**options)
+
+
 # A user's own files ---------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,60 @@
+"""Submissions and comments of Reddit dumps (Pushshift's JSON lines, fields as in Reddit's API) as posts."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lmflow.extract.posts import Post, Refusal, author_hash, moment
+
+SITE: Final = "reddit.com"
+_GONE: Final = frozenset({"[removed]", "[deleted]", "[ Removed by Reddit ]", "[ Removed by reddit ]"})
+_BOTS: Final = frozenset({"automoderator"})
+_CLOSED: Final = frozenset({"private", "employees_only", "gold_restricted", "user"})
+
+
+def from_reddit(item: Mapping[str, Any], author_key: bytes) -> Post | Refusal:
+    """A submission (`title`) or a comment (`body`) as a post, or why not.
+
+    Reddit flags no bots but its own; `over_18` and `spoiler` become a content warning.
+    """
+    is_comment = "body" in item
+    short, body = str(item.get("id") or ""), item.get("body" if is_comment else "selftext") or ""
+    name = str(item.get("name") or (f"{'t1' if is_comment else 't3'}_{short}" if short else ""))
+    if not name or not isinstance(body, str) or not (is_comment or isinstance(item.get("title"), str)):
+        return Refusal(name, "malformed")
+    author = str(item.get("author") or "")
+    if body.strip() in _GONE or item.get("removed_by_category") or item.get("title") in _GONE:
+        return Refusal(name, "deleted")
+    if item.get("subreddit_type") in _CLOSED:
+        return Refusal(name, "not_public")
+    if author.lower() in _BOTS:
+        return Refusal(name, "bot")
+    title = " ".join(html.unescape(str(item.get("title") or "")).split())
+    text = _text(body) or title
+    if not text:
+        return Refusal(name, "empty")
+    warnings = [word for word, key in (("nsfw", "over_18"), ("spoiler", "spoiler")) if item.get(key) is True]
+    link = str(item.get("permalink") or "")
+    return Post(
+        post_id=name,
+        url=f"https://www.{SITE}{link}" if link.startswith("/") else "",
+        text=text,
+        author=author_hash(author_key, SITE, author) if author and author not in _GONE else "",
+        published_at=moment(item.get("created_utc")),
+        edited_at=moment(item["edited"]) if item.get("edited") not in (None, False, True) else None,
+        language="",
+        parent_id=str(item.get("parent_id") or "") if is_comment else "",
+        warning=", ".join(warnings),
+        sensitive=bool(warnings),
+        tags=(str(item["subreddit"]),) if item.get("subreddit") else (),
+        title=title,
+        root_id=str(item.get("link_id") or "") if is_comment else name,
+    )
+
+
+def _text(body: str) -> str:
+    """Markdown as it was written, one line a line, character references resolved (dumps escape `&`, `<` and `>`)."""
+    lines = html.unescape(body).replace("\u200b", "").replace("\r", "\n").split("\n")
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_SHARED = ("peers", "peer_worker", "corpora", "units", "scoring", "gold")  # rooms that measurements share
+#: Rooms that measurements share.
+_SHARED = ("peers", "peer_worker", "corpora", "units", "scoring", "gold", "warc_worker")
 names = sorted(
     ".".join(path.relative_to(_HERE).with_suffix("").parts)
     for path in _HERE.rglob("*.py")

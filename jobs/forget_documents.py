@@ -17,6 +17,7 @@ The JSON line: requested, forgotten (documents that had rows), unknown (ids neve
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +34,8 @@ from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.corpus.ledger import Ledger
 from lmflow.crawl.erasure import erase_pages, erase_posts
-from lmflow.crawl.urls import authority, canonical_url
-from lmflow.crawl.warc import Place
+from lmflow.crawl.urls import canonical_url
+from lmflow.crawl.warc import Place, read_metadata
 from lmflow.errors import InputError
 from lmflow.extract.documents import news_id
 from lmflow.lake import Lake, Table, faults, transaction_key
@@ -236,7 +237,7 @@ def _erase_raw(lake: Lake, rows: Sequence[Mapping[str, Any]], ids: Collection[st
     addresses = {
         address for row in rows for address in (row["url"], dict(row["extra"] or []).get("found_at")) if address
     }
-    keys = [*_news_files(lake, rows), *_social_files(lake, pointed)]
+    keys = [*_news_files(lake, pages, addresses), *_social_files(lake, pointed)]
     candidates = sorted({*pointed, *keys})
     with progress.bar(len(candidates), "raw files", "files") as bar:
         for key in candidates:
@@ -261,13 +262,21 @@ def _is_page(url: str, ids: Collection[str], addresses: Collection[str]) -> bool
     return address in addresses or news_id(address) in ids
 
 
-def _news_files(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Files of crawls of the hosts concerned, and all that came out of archives (which mix hosts)."""
-    hosts = {re.sub(r"[^\w.-]+", "_", authority(row["url"])) for row in rows if row["source"] == "news" and row["url"]}
-    if not hosts:
+def _news_files(lake: Lake, ids: Collection[str], addresses: Collection[str]) -> list[str]:
+    """Files of pages that hold one of them: a crawl's files say which pages they hold, those of archives are read."""
+    if not any(doc_id.startswith("news:") for doc_id in ids):
         return []
-    names = ((key, key.rpartition("/")[2]) for key in _files(lake, "raw/news/"))
-    return [key for key, name in names if name.startswith("warc-") or any(name.startswith(f"{h}-") for h in hosts)]
+    found = []
+    for key in _files(lake, "raw/news/"):
+        with lake.objects.open(key) as file:
+            try:
+                visits = [json.loads(line) for line in read_metadata(file)[0].decode().splitlines()]
+            except ValueError:
+                found.append(key)
+                continue
+        if any(_is_page(url, ids, addresses) for visit in visits for url in (visit["url"], visit["final_url"]) if url):
+            found.append(key)
+    return found
 
 
 def _social_files(lake: Lake, pointed: Collection[str]) -> list[str]:

@@ -1,0 +1,87 @@
+"""The whole way from a WARC file to documents: `ingest_news --warc` in Spark on all cores, beside trafilatura alone.
+
+    python -m benchmarks.news.archive [--fundus ../shared/data/news/fundus] [--pages 1032]
+
+Wall-clock seconds of the job's two stages (reading and selecting; extracting), as the job itself reports them, and what
+trafilatura alone takes for the same pages on one core in the same run, before and after. Needs no MLflow server of
+yours: one is started for the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import cycle, islice
+from pathlib import Path
+
+from benchmarks.news.gold import fundus
+from benchmarks.news.warc import archive
+
+_ROOT = Path(__file__).parents[2]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fundus", type=Path, default=Path("../shared/data/news/fundus"))
+    parser.add_argument("--pages", type=int, default=1032)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    rates = [_trafilatura_alone(options.fundus, options.pages)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "news.warc.gz"
+        path.write_bytes(archive(options.fundus, options.pages))
+        said = _job(path, Path(folder) / "home")
+    rates.append(_trafilatura_alone(options.fundus, options.pages))
+    alone = sum(rates) / len(rates)
+    print(said.strip().rpartition("\n")[0][-1200:])
+    stages = {name: float(seconds) for name, seconds in re.findall(r"(reading|extracting).*? in ([\d.]+) s", said)}
+    cores = os.cpu_count() or 1
+    rate = options.pages / stages["extracting"]
+    print(f"{options.pages} pages, {cores} cores; trafilatura alone {alone:.1f} pages/s of wall clock on one core")
+    print(f"extracting: {rate:.1f} pages/s, {rate / alone / cores:.2f} of trafilatura's rate a core")
+    print(f"reading and selecting: {options.pages / stages['reading']:.0f} pages/s in one task")
+    minutes = 30_000 * (stages["extracting"] + stages["reading"]) / options.pages / 60
+    print(f"30,000 pages would take {minutes:.1f} minutes")
+
+
+def _trafilatura_alone(root: Path, pages: int) -> float:
+    import trafilatura
+
+    chosen = list(islice(cycle(fundus(root)), min(pages, 258)))
+    started = time.monotonic()
+    for page in chosen:
+        trafilatura.extract(page.html, url=page.url, include_comments=False)
+    return len(chosen) / (time.monotonic() - started)
+
+
+def _job(path: Path, home: Path) -> str:
+    port = "5099"
+    home.mkdir()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1",
+         "--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "artifacts")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+    )  # fmt: skip
+    try:
+        time.sleep(20)
+        environment = {**os.environ, "LMFLOW_HOME": str(home), "LMFLOW_MLFLOW_URI": f"http://127.0.0.1:{port}"}
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs.ingest_news", "--warc", path],
+            cwd=_ROOT, env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    finally:
+        server.terminate()
+        server.wait(30)
+    return done.stderr + done.stdout
+
+
+if __name__ == "__main__":
+    main()

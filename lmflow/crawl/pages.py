@@ -211,7 +211,7 @@ class _Crew:
     def __init__(self, hosts: Sequence[HostPlan], until: datetime | None) -> None:
         self._hosts = hosts
         self._until = until
-        self._results: Queue[tuple[Visit, bytes] | Exception] = Queue(maxsize=64)
+        self._results: Queue[tuple[Visit, bytes] | Exception] = Queue(maxsize=_SEGMENT_VISITS)
         self._stop = threading.Event()
 
     def fetched(self) -> Iterator[tuple[Visit, bytes] | None]:

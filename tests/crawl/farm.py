@@ -1,4 +1,5 @@
-"""Many quick loopback sites in one process: each address 127.1.x.y is a host with a feed and pages; arrivals are noted.
+"""Many quick loopback sites in one process: each address 127.1.x.y is a host with pages and feeds of
+all, the even and the odd ones; arrivals are noted.
 
     python -m tests.crawl.farm --hosts 50 --pages 100
 
@@ -55,9 +56,14 @@ class Farm:
         self.responses: dict[tuple[str, str], bytes] = {}
         for number in range(hosts):
             host = host_name(number)
-            links = "".join(f"<item><title>t</title><link>/p/{n}.html</link></item>" for n in range(pages))
-            feed = f'<rss version="2.0"><channel><title>{host}</title>{links}</channel></rss>'.encode()
-            self.responses[host, "/feed.xml"] = _response("application/rss+xml", feed)
+            for path, listed in (
+                ("/feed.xml", range(pages)),
+                ("/even.xml", range(0, pages, 2)),
+                ("/odd.xml", range(1, pages, 2)),
+            ):
+                links = "".join(f"<item><title>t</title><link>/p/{n}.html</link></item>" for n in listed)
+                feed = f'<rss version="2.0"><channel><title>{host}</title>{links}</channel></rss>'.encode()
+                self.responses[host, path] = _response("application/rss+xml", feed)
             for n in range(pages):
                 self.responses[host, f"/p/{n}.html"] = _response("text/html", page(host, n, paragraphs), f'"{n}"')
 

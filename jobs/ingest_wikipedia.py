@@ -18,15 +18,10 @@ versions, and under `dumps` the report of each dump: pages by namespace, losses,
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
@@ -34,15 +29,15 @@ from jobs import ingest, wikipedia_versions
 from jobs.command import Options, Progress, Result, main
 from jobs.wikipedia_parts import PartsReader, Reports, Task, on_processes, on_spark, workers
 from lmflow import tracking
-from lmflow.crawl.http import Fetcher, Policy
-from lmflow.crawl.sources import WikipediaSource, choose, load
-from lmflow.crawl.wikimedia import Dump, discover, download_all, index_name, wiki_name
 from lmflow.errors import InputError
 from lmflow.extract.dumpfile import head, index_streams, parts
 from lmflow.extract.wikidump import site_namespaces
-from lmflow.extract.wikipedia import Edition, Reader, Report
+from lmflow.extract.wikipedia import Reader, Report
 from lmflow.lake import Lake, Objects, transaction_key
 from lmflow.settings import settings
+
+if TYPE_CHECKING:
+    from jobs.wikipedia_dumps import Work
 
 #: Bytes of a part as stored: the smallest that is worth a start in the middle of a file, the largest that fits memory.
 _SHORTEST_PART, _LONGEST_PART = 4_000_000, 64_000_000
@@ -73,26 +68,12 @@ class IngestWikipedia(Options):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One dump to read: where its files are, and what identifies this reading of it."""
-
-    source: str
-    edition: Edition
-    digest: str
-    files: tuple[tuple[str, str], ...]  # keys of data and index (empty: none) below `objects`
-    objects_root: str
-    download: Dump | None
-    is_whole: bool  # all files of a dump, with verified checksums
-
-
 def run(options: IngestWikipedia, progress: Progress) -> Result:
     """Read the chosen dumps; each is committed by itself."""
     started = time.monotonic()
-    if options.file is not None:
-        works = [_local_work(options, options.file, progress)]
-    else:
-        works = [_remote_work(source, options, progress) for source in _sources(options)]
+    from jobs import wikipedia_dumps  # here, for the processes that read a dump need not load what finds it
+
+    works = wikipedia_dumps.works(options, progress)
     lake, tally, dumps = Lake.open(), ingest.Tally(), dict[str, Any]()
     batch_id = ingest.new_batch_id()
     with ingest.exclusive_sources(work.source for work in works):
@@ -109,6 +90,7 @@ def run(options: IngestWikipedia, progress: Progress) -> Result:
         with ExitStack() as stack:
             mlflow_run: tracking.Run | None = None
             for work in todo:
+                wikipedia_dumps.download(work, progress)
                 with _reading(lake, work, batch_id, options.engine, progress) as finish:
                     # MLflow takes seconds to load: the dump is being read meanwhile.
                     if mlflow_run is None:
@@ -139,123 +121,23 @@ def _without_templates(dumps: dict[str, Any]) -> dict[str, Any]:
     return {name: {**report, "unexpanded": sum(report["unexpanded"].values())} for name, report in dumps.items()}
 
 
-# What to read ---------------------------------------------------------------------------------------------------------
+# Reading --------------------------------------------------------------------------------------------------------------
 
 
-def _sources(options: IngestWikipedia) -> list[WikipediaSource]:
-    if options.lang is None:
-        if options.site is not None:
-            raise InputError("--site needs --lang, e.g. --lang en")
-        return choose(load().wikipedia, options.source, "wikipedia")
-    if options.source:
-        raise InputError("give --source or --lang, not both")
-    site = {"site": options.site} if options.site else {}
-    wiki = wiki_name(options.lang)
-    try:
-        return [
-            WikipediaSource(
-                name=wiki.replace("_", "-"), lang=_language(options.lang), wiki=wiki, license="CC BY-SA 4.0", **site
-            )
-        ]
-    except ValueError:
-        raise InputError(f"--site {options.site}: must start with http:// or https://") from None
-
-
-def _language(code: str) -> str:
-    return "en" if code == "simple" else code
-
-
-def _remote_work(source: WikipediaSource, options: IngestWikipedia, progress: Progress) -> _Work:
-    wiki = source.wiki or wiki_name(source.lang)
-    policy = replace(Policy.from_settings(source.rate, source.concurrency), max_bytes=50_000_000)
-    with Fetcher(policy) as fetcher:
-        dump = discover(fetcher, source.site, wiki, options.date, options.wait_hours, progress.say)
-    files = len(dump.parts)
-    if options.parts:
-        dump = replace(dump, parts=dump.parts[: options.parts])
-    size = sum(part.data.size for part in dump.parts)
-    progress.say(f"{source.name}: dump of {dump.date}, {len(dump.parts)} of {files} file(s), {size / 1e6:,.1f} MB")
-    code = wiki.removesuffix("wiki").replace("_", "-")
-    folder = f"raw/wikipedia/{wiki}/{dump.date}"
-    return _Work(
-        source=source.name,
-        edition=Edition(code, source.lang, f"{code}.wikipedia.org", dump.date, source.license),
-        digest=dump.digest,
-        files=tuple(
-            (f"{folder}/{part.data.name}", f"{folder}/{part.index.name}" if part.index else "") for part in dump.parts
-        ),
-        objects_root=Lake.open().objects.uri("").rstrip("/"),
-        download=dump,
-        is_whole=len(dump.parts) == files and all(part.data.sha1 for part in dump.parts),
-    )
-
-
-def _local_work(options: IngestWikipedia, file: str, progress: Progress) -> _Work:
-    """A dump file the user has; its index and its checksums are used when they lie beside it."""
-    if options.lang is None:
-        raise InputError("--file needs --lang, the language of the dump, e.g. --lang en")
-    scheme = urlsplit(file).scheme
-    if scheme not in ("", "file", "s3"):
-        raise InputError(f"--file {file}: only a path, file:// or s3:// (for http(s) use --site)")
-    address = file if scheme == "s3" else Path(urlsplit(file).path if scheme else file).resolve().as_uri()
-    root, _, name = address.rpartition("/")
-    objects = Objects(root)
-    if not name or not objects.exists(name):
-        raise InputError(f"--file {file}: no such file")
-    wiki = wiki_name(options.lang)
-    date = re.search(r"-(\d{8})-", name)
-    digests = _digests(objects.local(name), progress)
-    index = index_name(name)
-    code = options.lang
-    return _Work(
-        source=wiki.replace("_", "-"),
-        edition=Edition(code, _language(code), f"{code}.wikipedia.org", date[1] if date else "", "CC BY-SA 4.0"),
-        digest=digests["sha256"],
-        files=((name, index if index and objects.exists(index) else ""),),
-        objects_root=root,
-        download=None,
-        is_whole=_is_whole(objects, name, wiki, digests["sha1"]),
-    )
-
-
-def _digests(path: Path, progress: Progress) -> dict[str, str]:
-    hashes = {"sha256": hashlib.sha256(), "sha1": hashlib.sha1(usedforsecurity=False)}
-    with path.open("rb") as content, progress.bar(path.stat().st_size / 1e6, f"checking {path.name}", "MB") as bar:
-        while chunk := content.read(1 << 22):
-            for each in hashes.values():
-                each.update(chunk)
-            bar.advance(len(chunk) / 1e6)
-    return {name: each.hexdigest() for name, each in hashes.items()}
-
-
-def _is_whole(objects: Objects, name: str, wiki: str, sha1: str) -> bool:
-    """Whether a file is a dump's only one, by its name, and the dump's list of checksums beside it says the same."""
-    found = re.fullmatch(rf"{wiki}-(\d{{8}})-pages-articles(-multistream)?\.xml(\.\w+)?", name)
-    sums = f"{wiki}-{found[1]}-sha1sums.txt" if found else ""
-    if not sums or not objects.exists(sums):
-        return False
-    return f"{sha1}  {name}" in objects.get(sums).decode("utf-8", "replace").splitlines()
-
-
-def _key(work: _Work) -> str:
+def _key(work: Work) -> str:
     return transaction_key("ingest_wikipedia", edition=work.edition.code, lang=work.edition.lang, digest=work.digest)
 
 
-def _was_read(lake: Lake, work: _Work) -> bool:
+def _was_read(lake: Lake, work: Work) -> bool:
     """Documents are committed first, tombstones last."""
     return lake.table("tombstones").find(_key(work)) is not None
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def _reading(
-    lake: Lake, work: _Work, batch_id: int, engine: str, progress: Progress
+    lake: Lake, work: Work, batch_id: int, engine: str, progress: Progress
 ) -> Iterator[Callable[[ingest.Tally], dict[str, Any]]]:
     """Begin to read one dump; gives a function that ends it, counts what there was and commits it."""
-    if work.download is not None:
-        download_all(work.download, Objects(work.objects_root), work.files, work.source, progress.bar)
     objects = Objects(work.objects_root)
     tasks = _tasks(objects, work)
     lake_has = wikipedia_versions.versions(lake, work.edition.code)
@@ -266,7 +148,7 @@ def _reading(
         Reader(work.edition, lake_has.known(), ingest.forgotten(lake), site_namespaces(beginning)),
         objects_root=work.objects_root,
         staged=lake.table("documents").stage(),
-        page_lists=f"raw/wikipedia/{wiki_name(work.edition.code)}/pages/{name}",
+        page_lists=f"raw/wikipedia/{work.wiki}/pages/{name}",
         lake_objects=lake.objects.uri("").rstrip("/"),
         batch_id=batch_id,
     )
@@ -294,7 +176,7 @@ def _reading(
         yield here
 
 
-def _tasks(objects: Objects, work: _Work) -> list[Task]:
+def _tasks(objects: Objects, work: Work) -> list[Task]:
     """The parts of all files, cut at an index's streams where there is one."""
     sizes = 0
     for data, _ in work.files:
@@ -317,7 +199,7 @@ def _index(objects: Objects, data: str, index: str, size: int) -> tuple[tuple[in
 
 def _commit(
     lake: Lake,
-    work: _Work,
+    work: Work,
     reader: PartsReader,
     reports: Reports,
     lake_has: wikipedia_versions.Versions,

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -169,6 +170,8 @@ _done: Any
 def _start_worker(reader: PartsReader, environment: dict[str, str], done: Any) -> None:
     global _reader, _done
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver stops its workers
+    # pyarrow loads pandas, if it can, to see whether a list is a Series: half a second for nothing.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     os.environ.update(environment)
     settings.cache_clear()
     _reader, _done = reader, done

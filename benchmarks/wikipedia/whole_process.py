@@ -1,0 +1,228 @@
+"""From a dump file to documents on disk: the command a user types, ours and the peers', on one core and on two.
+
+The dump is the English sample that ships with gensim, repeated with fresh page ids to 200 MB of XML and packed as one
+bz2 stream (the kind nobody else can split) and as multistream with an index. Every command runs as a process of its
+own, pinned to its cores; rounds are interleaved and the best of each counts. CPU seconds are of the process and all its
+children; memory is the largest process of a command, sampled twenty times a second.
+
+    make bench ARGS="wikipedia.whole_process --rounds 3"             about 4 minutes on a quiet machine
+    make bench ARGS="wikipedia.whole_process --only lmflow --megabytes 600"
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.wikipedia.peers import environment
+from lmflow.samples.corpus import enwiki_dump
+from lmflow.samples.dumps import multistream
+
+_ROOT = Path(__file__).parents[2]
+_STEM = "enwiki-20260101-pages-articles"
+#: Page ids of one copy are this far from those of the next.
+_STRIDE = 100_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of one command."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def repeated(megabytes: float, big_page_mb: float = 0) -> bytes:
+    """The sample's pages again and again, each copy under ids of its own; at first one very long page, if wanted."""
+    xml = bz2.decompress(enwiki_dump().read_bytes())
+    pages = re.findall(rb"  <page>\n.*?  </page>\n", xml, re.DOTALL)
+    pieces = [xml[: xml.index(pages[0])]]
+    if big_page_mb:
+        longest = max(pages, key=len)
+        text = re.search(rb"<text[^>]*>([^<]*)</text>", longest)
+        assert text is not None
+        times = int(big_page_mb * 1e6 / len(text[1]))
+        pieces.append(longest.replace(text[1], text[1] * times).replace(b"<id>", b"<id>9", 1))
+    size, copy = 0, 0
+    while size < 1e6 * megabytes:
+        for page in pages:
+            found = re.search(rb"<id>(\d+)</id>", page)
+            assert found is not None
+            pieces.append(page.replace(found[0], b"<id>%d</id>" % (int(found[1]) + copy * _STRIDE), 1))
+            size += len(page)
+        copy += 1
+    return b"".join([*pieces, b"</mediawiki>\n"])
+
+
+def pack(xml: bytes, folder: Path) -> dict[str, Path]:
+    """The dump as one stream, and as multistream with its index."""
+    single = folder / f"{_STEM}.xml.bz2"
+    single.write_bytes(bz2.compress(xml))
+    packed, index = multistream(xml, 100)
+    several = folder / f"{_STEM}-multistream.xml.bz2"
+    several.write_bytes(packed)
+    (folder / f"{_STEM}-multistream-index.txt.bz2").write_bytes(index)
+    return {"one stream": single, "multistream": several}
+
+
+def commands(dumps: dict[str, Path], cores: int, out: Path) -> dict[str, list[str]]:
+    """What a user types, by a name for the table."""
+    ours = [sys.executable, "-m", "jobs.ingest_wikipedia", "--lang", "en", "--file"]
+    peer, single = str(environment()), str(dumps["one stream"])
+    extractor = [peer, "-m", "wikiextractor.WikiExtractor", single, "-o", str(out), "--json", "-q"]
+    return {
+        "lmflow, one stream": [*ours, single],
+        "lmflow, multistream": [*ours, str(dumps["multistream"])],
+        "lmflow on Spark, one stream": [*ours, single, "--engine", "spark"],
+        "wikiextractor --no-templates": [*extractor, "--no-templates", "--processes", str(cores)],
+        "wikiextractor": [*extractor, "--processes", str(cores)],
+        "gensim segment_wiki": [
+            *(peer, "-m", "gensim.scripts.segment_wiki", "-f", single, "-o", f"{out}/segmented.json.gz"),
+            *("-w", str(cores)),
+        ],
+    }
+
+
+def measure(command: Sequence[str], cores: int, mlflow: str) -> Measured:
+    """Run a command on the first `cores` cores, in a home of its own."""
+    home = Path(tempfile.mkdtemp())
+    # Spark in local mode asks Java for the cores, which heeds the pinning.
+    environment = {**os.environ, "LMFLOW_HOME": str(home), "LMFLOW_MLFLOW_URI": mlflow, "PYTHONWARNINGS": "ignore"}
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=_ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, range(cores)),
+    )
+    peak = _Peak(process.pid)
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    status = process.wait()
+    wall = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shutil.rmtree(home, ignore_errors=True)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} ended with {status}: {errors.decode()[-1000:]}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Measured(wall, cpu, peak.stop() / 1e6)
+
+
+class _Peak:
+    """The largest resident memory of any process of a family, in bytes."""
+
+    def __init__(self, pid: int) -> None:
+        self._root, self._largest, self._over = psutil.Process(pid), 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.05):
+            try:
+                for process in [self._root, *self._root.children(recursive=True)]:
+                    self._largest = max(self._largest, process.memory_info().rss)
+            except psutil.Error:
+                continue
+
+    def stop(self) -> float:
+        self._over.set()
+        self._thread.join()
+        return float(self._largest)
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """The tracking server that a user of lmflow has running; not part of what is measured."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            *(
+                "--backend-store-uri",
+                f"sqlite:///{folder}/mlflow.db",
+                "--artifacts-destination",
+                str(folder / "mlflow"),
+            ),
+        ],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=2)
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, default=200)
+    parser.add_argument("--big-page", type=float, default=0, help="MB of a page put before the others")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--cores", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--only", default="", help="commands whose name starts so")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        xml = repeated(options.megabytes, options.big_page)
+        size, dumps = len(xml) / 1e6, pack(xml, folder)
+        del xml
+        print(f"{size:.1f} MB of XML, {dumps['one stream'].stat().st_size / 1e6:.1f} MB as one bz2 stream", flush=True)
+        best: dict[tuple[str, int], Measured] = {}
+        with mlflow_server(folder) as mlflow:
+            for _ in range(options.rounds):
+                for cores in options.cores:
+                    for label, command in commands(dumps, cores, folder / "out").items():
+                        if not label.startswith(options.only):
+                            continue
+                        shutil.rmtree(folder / "out", ignore_errors=True)
+                        (folder / "out").mkdir()
+                        run = measure(command, cores, mlflow)
+                        print(f"  {label}, {cores} cores: {run}", file=sys.stderr, flush=True)
+                        known = best.get((label, cores), run)
+                        best[label, cores] = Measured(
+                            min(run.wall_s, known.wall_s), min(run.cpu_s, known.cpu_s), max(run.peak_mb, known.peak_mb)
+                        )
+    print("| command | cores | seconds | CPU seconds | MB of XML a CPU second | largest process, MB |")
+    print("|---|---|---|---|---|---|")
+    for (label, cores), run in best.items():
+        print(
+            f"| {label} | {cores} | {run.wall_s:.1f} | {run.cpu_s:.1f} | {size / run.cpu_s:.1f} | {run.peak_mb:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from lxml import etree
 
+from lmflow.extract.wikitext import redirect_target
+
 _OPEN = re.compile(rb"<page[\s>]")
 _CLOSE: Final = b"</page>"
 CLOSING: Final = b"</mediawiki"
@@ -28,12 +30,6 @@ CANONICAL: Final = {
     "file": 6, "file talk": 7, "image": 6, "image talk": 7, "mediawiki": 8, "mediawiki talk": 9, "template": 10,
     "template talk": 11, "help": 12, "help talk": 13, "category": 14, "category talk": 15,
 }  # fmt: skip
-_REDIRECT = re.compile(
-    r"\s*#\s*(?:redirect(?:ion)?|weiterleitung|redirección|redirecionamento|doorverwijzing|przekieruj|перенаправление|"
-    r"перенаправлення|omdirigering|ohjaus|yönlendirme|přesměruj|переадресация|ανακατευθυνση|重定向|重新導向|転送|リダイレクト|넘겨주기)"
-    r"\s*:?\s*\[\[([^\]|#]+)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +205,6 @@ def _parsed(element: bytes, parser: etree.XMLParser, namespaces: Mapping[str, in
     if not fields.get("id", "").isdigit() or not newest:
         return None
     text = newest.get("text", "")
-    if not redirect and (match := _REDIRECT.match(text[:400])):
-        redirect = match[1].strip()
     title, namespace = fields.get("title", ""), fields.get("ns", "").strip()
     return Page(
         page_id=int(fields["id"]),
@@ -218,7 +212,7 @@ def _parsed(element: bytes, parser: etree.XMLParser, namespaces: Mapping[str, in
         namespace=int(namespace) if namespace.lstrip("-").isdigit() else _namespace_of(title, namespaces),
         revision=int(newest["id"]),
         timestamp=_time(newest.get("timestamp", "")),
-        redirect=redirect,
+        redirect=redirect or redirect_target(text),
         text=text,
         model=newest.get("model") or "wikitext",
     )

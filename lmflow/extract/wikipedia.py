@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lmflow.extract.documents import CHANGED, NEW, UNCHANGED, Document, wikipedia_id
 from lmflow.extract.dumpfile import Part, pages_of
 from lmflow.extract.wikidump import Loss, Page
-from lmflow.extract.wikitext import plain
+from lmflow.extract.wikitext import PlainText, plain
 
 _WORST_TEMPLATES: Final = 200  # named in the report of one part
 _FAILURES_NAMED: Final = 20  # in the report of one part
@@ -164,7 +164,7 @@ class Reader:
             self._fail(page, "no text", report)
             return Reading(page, "failed:no_text")
         report.text_bytes += len(found.text.encode())
-        return Reading(page, outcome, self._document(page, found.text, uri))
+        return Reading(page, outcome, self._document(page, found, uri))
 
     @staticmethod
     def _fail(page: Page, reason: str, report: Report) -> None:
@@ -185,7 +185,7 @@ class Reader:
             return NEW
         return CHANGED if page.revision > revision else UNCHANGED
 
-    def _document(self, page: Page, text: str, uri: str) -> Document:
+    def _document(self, page: Page, found: PlainText, uri: str) -> Document:
         edition = self.edition
         return Document(
             doc_id=wikipedia_id(edition.code, page.page_id),
@@ -195,10 +195,17 @@ class Reader:
             lang_hint=edition.lang,
             url=f"https://{edition.site}/wiki/{quote(page.title.replace(' ', '_'), safe='/:(),!*')}",
             title=page.title,
-            text=text,
+            text=found.text,
             published_at=page.timestamp,
             fetched_at=datetime.now(UTC),
             license=edition.license,
             raw_uri=uri,
-            extra={"dump": edition.date, "page_id": str(page.page_id), "namespace": str(page.namespace)},
+            extra={
+                "dump": edition.date,
+                "page_id": str(page.page_id),
+                "namespace": str(page.namespace),
+                "categories": "|".join(found.categories),  # no title holds a `|`
+                "language_links": "|".join(f"{code}:{title}" for code, title in found.language_links.items()),
+                "disambiguation": "yes" if found.disambiguation else "",
+            },
         )

@@ -125,7 +125,11 @@ def _without_templates(dumps: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(work: Work) -> str:
-    return transaction_key("ingest_wikipedia", edition=work.edition.code, lang=work.edition.lang, digest=work.digest)
+    """A file that gets its checksum only later is read again: it may bury pages then."""
+    edition = work.edition
+    return transaction_key(
+        "ingest_wikipedia", edition=edition.code, lang=edition.lang, digest=work.digest, is_whole=work.is_whole
+    )
 
 
 def _was_read(lake: Lake, work: Work) -> bool:

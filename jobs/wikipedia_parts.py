@@ -167,11 +167,19 @@ _reader: PartsReader
 _done: Any
 
 
+class _WithoutPandas:
+    """pyarrow loads pandas, if it finds it, to see whether a list is a Series: half a second a worker for nothing."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ImportError("the processes that read a dump do without pandas")
+
+
 def _start_worker(reader: PartsReader, environment: dict[str, str], done: Any) -> None:
     global _reader, _done
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver stops its workers
-    # pyarrow loads pandas, if it can, to see whether a list is a Series: half a second for nothing.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _WithoutPandas())
     os.environ.update(environment)
     settings.cache_clear()
     _reader, _done = reader, done

@@ -312,7 +312,7 @@ def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callabl
             raise FetchError("protocol", "another range came than was asked for")
         done = have if resumed else 0
         with partial.open("ab" if resumed else "wb") as target:
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():  # as they come: of a connection that breaks, every byte counts
                 target.write(chunk)
                 done += len(chunk)
                 on_bytes(done)

@@ -2,16 +2,23 @@
 
 import hashlib
 import json
+import random
+import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from lmflow.crawl.http import Fetcher
-from lmflow.crawl.wikimedia import DumpFile, discover, download, wiki_name
+from jobs.command import Bar
+from lmflow.crawl import wikimedia
+from lmflow.crawl.http import Fetcher, Policy
+from lmflow.crawl.wikimedia import DumpFile, UnfinishedError, discover, download, download_all, wiki_name
 from lmflow.errors import InputError, ServiceError
 from lmflow.lake import Lake
 from lmflow.settings import settings
+from tests.crawl.dump_site import DumpSite, running_dump_site
 from tests.crawl.site import Site
 
 
@@ -58,16 +65,118 @@ def test_what_is_not_there_is_named(samples: str, fetcher: Fetcher, wiki: str, d
         discover(fetcher, f"{samples}/dumps", wiki, date)
 
 
-def test_an_unfinished_dump_is_passed_over(site: Site, fetcher: Fetcher) -> None:
-    file = {"size": 3, "url": "/xwiki/20260101/xwiki-20260101-pages-articles.xml.bz2", "sha1": "a" * 40}
-    done = {"jobs": {"articlesdump": {"status": "done", "files": {"xwiki-20260101-pages-articles.xml.bz2": file}}}}
-    waiting = {"jobs": {"articlesdump": {"status": "waiting", "files": {}}}}
-    site.pages["/xwiki/"] = b'<a href="20260101/">20260101/</a><a href="20260201/">20260201/</a><a href="latest/">l</a>'
-    site.pages["/xwiki/20260101/dumpstatus.json"] = json.dumps(done).encode()
-    site.pages["/xwiki/20260201/dumpstatus.json"] = json.dumps(waiting).encode()
-    assert discover(fetcher, site.url, "xwiki").date == "20260101"
-    with pytest.raises(InputError, match="not finished"):
-        discover(fetcher, site.url, "xwiki", "20260201")
+NAME = "xwiki-20260101-pages-articles.xml.bz2"
+
+
+@pytest.fixture
+def dumps() -> Iterator[DumpSite]:
+    with running_dump_site() as running:
+        running.dumps["xwiki", "20260101"] = {NAME: random.Random(1).randbytes(300_000)}
+        yield running
+
+
+def get(dumps: DumpSite, fetcher: Fetcher, sizes: list[int]) -> bytes:
+    file = discover(fetcher, dumps.url, "xwiki").parts[0].data
+    objects = Lake.open().objects
+    return objects.get(download(fetcher, file, objects, f"raw/{NAME}", sizes.append))
+
+
+def test_an_unfinished_dump_is_passed_over(dumps: DumpSite, fetcher: Fetcher) -> None:
+    dumps.dumps["xwiki", "20260201"] = {NAME: b"later"}
+    dumps.unfinished = 1
+    assert discover(fetcher, dumps.url, "xwiki").date == "20260101"
+    dumps.unfinished = 1
+    with pytest.raises(UnfinishedError, match=r"20260201/ is not finished \(its articles are in-progress\)"):
+        discover(fetcher, dumps.url, "xwiki", "20260201")
+
+
+def test_a_dump_is_waited_for_with_news_and_an_end(
+    dumps: DumpSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wikimedia, "_ASK_AGAIN_S", 0.05)
+    news: list[str] = []
+    dumps.unfinished = 3
+    assert discover(fetcher, dumps.url, "xwiki", "20260101", wait_hours=1, say=news.append).date == "20260101"
+    assert len(news) == 3
+    assert "asking again in 0 s, for 1.0 hours at most" in news[0]
+    dumps.unfinished = 10**9
+    started = time.monotonic()
+    with pytest.raises(UnfinishedError):
+        discover(fetcher, dumps.url, "xwiki", "20260101", wait_hours=0.5 / 3600)
+    assert 0.5 <= time.monotonic() - started < 5
+
+
+def test_a_connection_that_breaks_again_and_again_still_brings_the_file(
+    dumps: DumpSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "pause", lambda url, seconds: None)
+    dumps.cut_after = 40_000
+    sizes: list[int] = []
+    assert get(dumps, fetcher, sizes) == dumps.dumps["xwiki", "20260101"][NAME]
+    asked = [int(headers.get("Range", "bytes=0-")[6:-1]) for headers in dumps.downloads()]
+    assert asked == sorted(set(asked))  # each went on where the one before broke
+    assert len(asked) == 8
+    assert sizes == sorted(sizes)
+
+
+def test_a_site_that_ignores_range_is_read_from_the_start(dumps: DumpSite, fetcher: Fetcher) -> None:
+    file = discover(fetcher, dumps.url, "xwiki").parts[0].data
+    partial = settings().home / "downloads" / f"{file.sha1}.part"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"x" * 1000)
+    dumps.heeds_range = False
+    assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+
+
+def test_a_busy_site_is_left_alone_as_long_as_it_asks(dumps: DumpSite, fetcher: Fetcher) -> None:
+    dumps.busy, dumps.retry_after = 2, "1"
+    started = time.monotonic()
+    assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+    assert time.monotonic() - started >= 2
+    assert len(dumps.downloads()) == 3
+
+
+def test_a_file_that_is_not_there_or_not_what_was_promised_is_given_up(dumps: DumpSite, fetcher: Fetcher) -> None:
+    file = discover(fetcher, dumps.url, "xwiki").parts[0].data
+    with pytest.raises(ServiceError, match="http_404"):
+        download(fetcher, replace(file, url=file.url + "x"), Lake.open().objects, "raw/x")
+    assert len(dumps.downloads()) == 1
+    dumps.wrong_sha1 = True
+    with pytest.raises(ServiceError, match="SHA-1"):
+        get(dumps, fetcher, [])
+    assert len(dumps.downloads()) == 3
+
+
+def test_what_is_in_the_lake_is_fetched_again_only_when_it_is_not_the_same(dumps: DumpSite, fetcher: Fetcher) -> None:
+    get(dumps, fetcher, [])
+    get(dumps, fetcher, [])
+    assert len(dumps.downloads()) == 1
+    dumps.dumps["xwiki", "20260101"][NAME] = b"the dump was made again under the same date"
+    assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+
+
+def test_files_come_two_at_a_time_and_progress_counts_what_was_there(dumps: DumpSite) -> None:
+    dumps.slow_s = 0.2
+    names = [f"xwiki-20260101-pages-articles{n}.xml-p{n}p{n}.bz2" for n in range(1, 6)]
+    dumps.dumps["xwiki", "20260101"] = {name: name.encode() * 1000 for name in names}
+    with Fetcher(Policy.from_settings()) as fetcher:
+        dump = discover(fetcher, dumps.url, "xwiki")
+    objects = Lake.open().objects
+    objects.put(names[0], dumps.dumps["xwiki", "20260101"][names[0]])
+    opened: list[tuple[float, float]] = []
+
+    @contextmanager
+    def bar(total: float, what: str, unit: str, already: float) -> Iterator[Bar]:
+        opened.append((total, already))
+        yield Bar(what, total, unit, already)
+
+    download_all(dump, objects, [(name, "") for name in names], "xwiki", bar)
+    assert [objects.get(name) for name in names] == list(dumps.dumps["xwiki", "20260101"].values())
+    assert dumps.most_at_once == 2
+    assert len(dumps.downloads()) == 4
+    assert {headers["User-Agent"] for headers in dumps.downloads()} == {settings().user_agent}
+    ((total, already),) = opened
+    assert already == pytest.approx(total / 5, rel=0.01)
 
 
 def test_language_codes_become_database_names() -> None:

@@ -1,0 +1,268 @@
+"""Dumps of one edition over time, read in parts: revisions, copies, tombstones, losses; the same on both engines."""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import ingest_wikipedia
+from jobs.command import Progress
+from lmflow.errors import InputError
+from lmflow.lake import Lake
+from lmflow.samples.dumps import multistream
+from lmflow.tracking import download
+from tests.crawl.dump_site import DumpSite, running_dump_site
+
+pytestmark = pytest.mark.usefixtures("mlflow_server")
+PROJECT = Path(__file__).resolve().parents[2]
+ARTICLE = "Some words about it.\n\n[[Category:Things]]"
+
+
+@pytest.fixture
+def site() -> Iterator[DumpSite]:
+    with running_dump_site() as running:
+        yield running
+
+
+def export(pages: dict[int, tuple[int, str]], wiki: str = "xxwiki") -> bytes:
+    """An export: revision and text by page id."""
+    xml = "".join(
+        f"  <page>\n    <title>T{page}</title>\n    <ns>0</ns>\n    <id>{page}</id>\n    <revision>\n"
+        f"      <id>{revision}</id>\n      <timestamp>2026-01-02T03:04:05Z</timestamp>\n      <text>{text}</text>\n"
+        "    </revision>\n  </page>\n"
+        for page, (revision, text) in pages.items()
+    )
+    return f"<mediawiki>\n<siteinfo><dbname>{wiki}</dbname></siteinfo>\n{xml}</mediawiki>\n".encode()
+
+
+def offer(site: DumpSite, date: str, *parts: dict[int, tuple[int, str]]) -> None:
+    """A finished dump on the site, in as many files."""
+    if len(parts) == 1:
+        site.dumps["xxwiki", date] = {f"xxwiki-{date}-pages-articles.xml.bz2": bz2.compress(export(parts[0]))}
+        return
+    site.dumps["xxwiki", date] = {
+        f"xxwiki-{date}-pages-articles{number}.xml-p{min(part)}p{max(part)}.bz2": bz2.compress(export(part))
+        for number, part in enumerate(parts, 1)
+    }
+
+
+def wikipedia(**options: Any) -> dict[str, Any]:
+    result = ingest_wikipedia.run(ingest_wikipedia.IngestWikipedia(lang="xx", **options), Progress())
+    total = result["new"] + result["changed"] + result["unchanged"]
+    assert total + sum(result["failed"].values()) + sum(result["skipped"].values()) == result["items_seen"]
+    return {**result, **result["dumps"].get("xxwiki", {})}
+
+
+def tombstones() -> dict[int, str]:
+    rows = Lake.open().table("tombstones").read(["doc_id", "reason"]).to_pylist()
+    return {int(row["doc_id"].removeprefix("wikipedia:xx:")): row["reason"] for row in rows}
+
+
+def documents() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = Lake.open().table("documents").read().to_pylist()
+    return rows
+
+
+def test_pages_that_a_complete_dump_no_longer_holds_become_tombstones_until_they_are_back(site: DumpSite) -> None:
+    articles = {page: (100 + page, ARTICLE) for page in range(1, 6)}
+    offer(site, "20260101", articles)
+    offer(
+        site, "20260201", {1: (101, ARTICLE), 2: (202, "New words."), 4: (204, "#REDIRECT [[T1]]"), 6: (206, ARTICLE)}
+    )
+    offer(site, "20260301", {**articles, 2: (202, "New words."), 6: (206, ARTICLE)})
+    first = wikipedia(site=site.url, date="20260101")
+    assert (first["new"], first["is_complete"], first["tombstones"]) == (5, True, 0)
+
+    second = wikipedia(site=site.url, date="20260201")
+    assert (second["new"], second["changed"], second["unchanged"], second["tombstones"]) == (1, 1, 1, 3)
+    assert set(tombstones()) == {3, 4, 5}
+    assert set(tombstones().values()) == {"absent: no article in the dump of xx of 20260201"}
+    pages = pq.read_table(second["page_lists"].removeprefix("file://")).to_pylist()
+    assert [(page["page_id"], page["redirect"], page["outcome"]) for page in pages if page["redirect"]] == [
+        (4, "T1", "skipped:redirect")
+    ]
+
+    third = wikipedia(site=site.url, date="20260301")
+    assert (third["new"], third["unchanged"], third["restored"], third["tombstones"]) == (3, 3, 3, 0)
+    assert tombstones() == {}
+    newest = {row["doc_id"]: row["batch_id"] for row in sorted(documents(), key=lambda row: row["batch_id"])}
+    assert {doc_id for doc_id, batch in newest.items() if batch == third["batch_id"]} == {
+        f"wikipedia:xx:{page}" for page in (3, 4, 5)
+    }
+    report = download(third["run_id"], "report.json", Path(os.environ["LMFLOW_HOME"])).read_text()
+    assert '"by_namespace"' in report and '"failures"' in report
+
+
+def test_an_older_dump_read_later_buries_nothing(site: DumpSite) -> None:
+    offer(site, "20260101", {1: (101, ARTICLE)})
+    offer(site, "20260201", {1: (101, ARTICLE), 2: (102, ARTICLE)})
+    wikipedia(site=site.url, date="20260201")
+    older = wikipedia(site=site.url, date="20260101")
+    assert (older["is_complete"], older["tombstones"], tombstones()) == (True, 0, {})
+
+
+def test_a_part_of_a_dump_buries_nothing(site: DumpSite) -> None:
+    first, second = {1: (101, ARTICLE), 2: (102, ARTICLE)}, {3: (103, ARTICLE), 4: (104, ARTICLE)}
+    offer(site, "20260101", first, second)
+    assert wikipedia(site=site.url)["new"] == 4
+    offer(site, "20260201", {1: (101, ARTICLE)}, {3: (103, ARTICLE)})
+    part = wikipedia(site=site.url, parts=1)
+    assert (part["is_complete"], part["unchanged"], tombstones()) == (False, 1, {})
+    whole = wikipedia(site=site.url)
+    assert (whole["is_complete"], set(tombstones())) == (True, {2, 4})
+
+
+def test_a_file_buries_only_when_it_is_a_whole_dump_with_its_checksum_and_nothing_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "my dumps, 中文"
+    folder.mkdir()
+
+    def file(name: str, content: bytes, sums: bool) -> str:
+        path = folder / name
+        path.write_bytes(content)
+        date = name.split("-")[1]
+        (folder / f"xxwiki-{date}-sha1sums.txt").write_text(
+            f"{hashlib.sha1(content).hexdigest()}  {name}\n" if sums else f"{'0' * 40}  {name}\n"
+        )
+        return str(path)
+
+    articles = {page: (100 + page, ARTICLE) for page in range(1, 4)}
+    fewer = bz2.compress(export({1: (101, ARTICLE)}))
+    name = "xxwiki-{}-pages-articles.xml.bz2".format
+    assert wikipedia(file=file(name("20260101"), bz2.compress(export(articles)), True))["new"] == 3
+    # With a wrong checksum; one file of many; some other export; cut short; with a page that an index names missing.
+    assert not wikipedia(file=file(name("20260102"), fewer, False))["is_complete"]
+    assert not wikipedia(file=file("xxwiki-20260103-pages-articles1.xml-p1p9.bz2", fewer + b" ", True))["is_complete"]
+    assert not wikipedia(file=file("xxwiki-20260104-some-export.xml.bz2", fewer + b"  ", True))["is_complete"]
+    cut = wikipedia(file=file(name("20260105"), export(articles)[:-150], True))
+    assert (cut["is_complete"], cut["truncated_parts"], cut["unchanged"]) == (False, 1, 2)
+    packed, index = multistream(export(articles), 2)
+    (folder / "xxwiki-20260106-pages-articles-multistream-index.txt.bz2").write_bytes(
+        bz2.compress(bz2.decompress(index) + bz2.decompress(index)[-20:].splitlines()[-1].replace(b":3:", b":4:"))
+    )
+    missing = wikipedia(file=file("xxwiki-20260106-pages-articles-multistream.xml.bz2", packed, True))
+    assert (missing["is_complete"], missing["missing_pages"]) == (False, 1)
+    assert tombstones() == {}
+    verified = wikipedia(file=file(name("20260107"), fewer, True))
+    assert (verified["is_complete"], set(tombstones())) == (True, {2, 3})
+
+
+def test_a_page_that_a_dump_holds_several_times_is_stored_once_in_its_newest_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_wikipedia, "_SHORTEST_PART", 400)
+    xml = (
+        export({1: (5, "old"), 2: (20, ARTICLE)}) + export({1: (7, "newest"), 2: (20, ARTICLE)}) + export({1: (6, "x")})
+    )
+    (tmp_path / "a.xml").write_bytes(xml)
+    result = wikipedia(file=str(tmp_path / "a.xml"))
+    assert result["parts"] > 1
+    assert (result["new"], result["documents_added"], result["skipped"]) == (2, 2, {"duplicate": 3})
+    assert {(row["doc_id"], row["revision"], row["text"][:6]) for row in documents()} == {
+        ("wikipedia:xx:1", 7, "newest"),
+        ("wikipedia:xx:2", 20, "Some w"),
+    }
+
+
+def test_a_document_says_where_it_comes_from_and_what_it_is_about(tmp_path: Path) -> None:
+    text = ARTICLE + "[[Category:Two words|sort]]\n[[de:Ding]]"
+    (tmp_path / "xxwiki-20260101-pages-articles.xml").write_bytes(export({7: (70, text)}))
+    wikipedia(file=str(tmp_path / "xxwiki-20260101-pages-articles.xml"))
+    (row,) = documents()
+    assert dict(row["extra"]) == {
+        "dump": "20260101",
+        "page_id": "7",
+        "namespace": "0",
+        "categories": "Things|Two words",
+        "language_links": "de:Ding",
+    }
+    assert (row["revision"], row["title"], row["license"], row["published_at"].year) == (70, "T7", "CC BY-SA 4.0", 2026)
+
+
+@pytest.mark.usefixtures("spark")
+def test_spark_and_processes_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_wikipedia, "_SHORTEST_PART", 2000)
+    xml = export({page: (100 + page, f"{ARTICLE} {page}") for page in range(1, 60)})
+    tables = []
+    for engine in ("spark", "processes"):
+        monkeypatch.setenv("LMFLOW_HOME", str(tmp_path / engine))
+        ingest_wikipedia.settings.cache_clear()
+        (tmp_path / "a.xml").write_bytes(xml)
+        result = wikipedia(file=str(tmp_path / "a.xml"), engine=engine)
+        assert result["parts"] > 4
+        rows = Lake.open().table("documents").read().drop_columns(["batch_id", "fetched_at"]).sort_by("revision")
+        tables.append((rows, {name: result[name] for name in ("new", "by_namespace", "text_bytes", "parts")}))
+    assert tables[0][0].num_rows == 59
+    assert tables[0] == tables[1]
+
+
+def test_a_killed_driver_leaves_no_process_and_a_killed_worker_is_named(tmp_path: Path) -> None:
+    dump = tmp_path / "a.xml"
+    dump.write_bytes(export({page: (page, "word " * 200_000) for page in range(1, 40)}))
+    command = [sys.executable, "-m", "jobs.ingest_wikipedia", "--lang", "xx", "--file", str(dump)]
+    for victim in ("driver", "worker"):
+        environment = {**os.environ, "LMFLOW_HOME": str(tmp_path / victim)}
+        driver = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            workers = _workers(driver.pid)
+            target = driver.pid if victim == "driver" else workers[0].pid
+            os.kill(target, signal.SIGKILL)
+            _, errors = driver.communicate(timeout=120)
+            psutil.wait_procs(workers, timeout=30)
+            assert not [worker for worker in workers if worker.is_running() and worker.status() != "zombie"]
+        finally:
+            driver.kill()
+    assert driver.returncode == 1
+    assert "a process that reads the dump was killed" in errors.decode()
+
+
+def _workers(pid: int) -> list[psutil.Process]:
+    """The processes that read parts, when there are some."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = psutil.Process(pid).children(recursive=True)
+        workers = [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+        if workers:
+            return workers
+        time.sleep(0.05)
+    raise AssertionError("no worker was started")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"file": "missing.xml.bz2"}, "no such file"),
+        ({"file": "http://x/a.bz2"}, "use --site"),
+        ({"file": __file__}, "holds no pages"),
+        ({"file": str(PROJECT)}, "no such file"),
+    ],
+)
+def test_a_file_that_is_no_dump_is_named(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        wikipedia(**options)
+
+
+def test_forgotten_documents_stay_away_and_absent_ones_do_not(tmp_path: Path) -> None:
+    table = Lake.open().table("tombstones")
+    empty = dict.fromkeys(table.schema.names)
+    rows = [
+        {**empty, "batch_id": 1, "doc_id": "wikipedia:xx:1", "reason": "asked by its author"},
+        {**empty, "batch_id": 1, "doc_id": "wikipedia:xx:2", "reason": "absent: no article in the dump of xx of 2025"},
+    ]
+    table.append("test", pa.Table.from_pylist(rows, schema=table.schema))
+    (tmp_path / "a.xml").write_bytes(export({1: (1, ARTICLE), 2: (2, ARTICLE)}))
+    result = wikipedia(file=str(tmp_path / "a.xml"))
+    assert (result["new"], result["skipped"], result["restored"]) == (1, {"forgotten": 1}, 1)
+    assert set(tombstones()) == {1}

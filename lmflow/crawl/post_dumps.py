@@ -12,25 +12,21 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, cast
 
 from lxml import etree
 
 from lmflow.crawl.archives import open_archive
 from lmflow.crawl.http import Fetcher
+from lmflow.crawl.seven_zip import Readable, members, on_disk
 
 #: Reddit's dumps are made with `zstd --long=31`.
 ZSTD_WINDOW: Final = 2**31
+#: What is read of a Stack Exchange archive; the other tables say nothing.
+SEVEN_ZIP_MEMBERS: Final = ("Posts.xml", "Comments.xml")
 _READ: Final = 1 << 20
 _LONGEST_LINE: Final = 64_000_000
 _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
-
-
-class Readable(Protocol):
-    """Whatever gives bytes."""
-
-    def read(self, amount: int, /) -> bytes:
-        """At most so many bytes, empty at the end."""
 
 
 @contextmanager
@@ -47,7 +43,19 @@ def open_dump(uri: str, kind: str, fetcher: Fetcher, damages: Counter[str]) -> I
         InputError: it cannot be opened.
     """
     with open_archive(uri, fetcher) as stream:
-        yield json_lines(stream, damages) if kind == "reddit" else xml_rows(stream, damages)
+        if uri.endswith(".7z"):
+            with on_disk(stream) as path, members(path, SEVEN_ZIP_MEMBERS) as found:
+                yield _rows_of_all(found, damages)
+        else:
+            yield json_lines(stream, damages) if kind == "reddit" else xml_rows(stream, damages)
+
+
+def _rows_of_all(found: Iterator[tuple[str, Readable]], damages: Counter[str]) -> Iterator[Mapping[str, str]]:
+    try:
+        for _, stream in found:
+            yield from xml_rows(stream, damages)
+    except OSError:
+        damages["truncated"] += 1
 
 
 def json_lines(stream: Readable, damages: Counter[str]) -> Iterator[Mapping[str, Any]]:

@@ -9,12 +9,15 @@ from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+import py7zr
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmflow.crawl.post_dumps import json_lines, xml_rows
+from lmflow.crawl.http import Fetcher
+from lmflow.crawl.post_dumps import json_lines, open_dump, xml_rows
+from lmflow.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "social"
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=40), max_size=4), max_size=8)
@@ -72,6 +75,30 @@ def test_xml_that_breaks_off_gives_what_came_before_and_no_entity_is_expanded() 
     assert damages == {"xml": 1}
     bomb = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><posts><row Id="&e;"/></posts>'
     assert all("root" not in row.get("Id", "") for row in xml_rows(io.BytesIO(bomb), Counter()))
+
+
+def test_an_archive_in_7z_is_streamed_and_a_damaged_one_is_counted(tmp_path: Path, fetcher: Fetcher) -> None:
+    path = tmp_path / "x.stackexchange.com.7z"
+    posts = "".join(f"<row Id='{n}' PostTypeId='1' Body='{'text ' * 50}{n}'/>" for n in range(3000))
+    with py7zr.SevenZipFile(path, "w") as archive:
+        archive.writestr("<users><row Id='9'/></users>", "Users.xml")
+        archive.writestr("<comments><row Id='1' PostId='2' Text='Why?'/></comments>", "Comments.xml")
+        archive.writestr(f"<posts>{posts}</posts>", "Posts.xml")
+    damages: Counter[str] = Counter()
+    with open_dump(str(path), "stackexchange", fetcher, damages) as rows:
+        found = list(rows)
+    assert (len(found), sum("Text" in row for row in found), damages) == (3001, 1, Counter())
+    with open_dump(str(path), "stackexchange", fetcher, damages) as rows:
+        next(rows)  # and no more: the thread that unpacks must end with the block
+    content = bytearray(path.read_bytes())
+    content[200] ^= 255
+    path.write_bytes(content)
+    with open_dump(str(path), "stackexchange", fetcher, damages) as rows:
+        assert len(list(rows)) < 3001
+    assert sum(damages.values()) >= 1
+    path.write_bytes(b"no archive")
+    with pytest.raises(InputError, match="is no 7z archive"), open_dump(str(path), "stackexchange", fetcher, damages):
+        pass
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="captured dumps are not here")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
+import zstandard
 from lxml import etree
 
 from lmflow.crawl.archives import open_archive
@@ -25,6 +27,8 @@ ZSTD_WINDOW: Final = 2**31
 #: What is read of a Stack Exchange archive; the other tables say nothing.
 SEVEN_ZIP_MEMBERS: Final = ("Posts.xml", "Comments.xml")
 _READ: Final = 1 << 20
+#: Bounds what one step may unpack to (128 KiB for every three bytes, at worst).
+_ZSTD_STEP: Final = 4096
 _LONGEST_LINE: Final = 64_000_000
 _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 
@@ -105,32 +109,50 @@ def _rows(parser: Any) -> Iterator[Mapping[str, str]]:
 
 
 def _lines(stream: Readable, damages: Counter[str]) -> Iterator[bytes]:
-    import zstandard
-
     source = _Peekable(stream)
-    if source.head.startswith(_ZSTD):
-        unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
-        reader: Readable = unpacker.stream_reader(cast(IO[bytes], source), read_size=_READ, read_across_frames=True)
-    elif source.head.startswith(_GZIP):
-        reader = gzip.GzipFile(fileobj=source)
-    else:
-        reader = source
+    unpack = _zstd if source.head.startswith(_ZSTD) else _gzip if source.head.startswith(_GZIP) else _plain
     rest = b""
-    while True:
-        try:
-            piece = reader.read(_READ)
-        except (zstandard.ZstdError, EOFError, OSError):
-            damages["truncated"] += 1
-            return
-        if not piece:
-            break
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (line for line in lines if line.strip())
-        if len(rest) > _LONGEST_LINE:
-            damages["too_large"] += 1
-            rest = b""
+    try:
+        for piece in unpack(source):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from (line for line in lines if line.strip())
+            if len(rest) > _LONGEST_LINE:
+                damages["too_large"] += 1
+                rest = b""
+    except (zstandard.ZstdError, EOFError, OSError, zlib.error):
+        damages["truncated"] += 1
+        return
     if rest.strip():
         yield rest
+
+
+def _plain(source: Readable) -> Iterator[bytes]:
+    return iter(lambda: source.read(_READ), b"")
+
+
+def _gzip(source: _Peekable) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=source) as file:
+        yield from iter(lambda: file.read(_READ), b"")
+
+
+def _zstd(source: Readable) -> Iterator[bytes]:
+    """Frame after frame, a little at a time: `stream_reader` would take a frame that breaks off for a whole one.
+
+    Raises:
+        EOFError: the file breaks off within a frame.
+    """
+    unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
+    frame = None
+    while data := source.read(_ZSTD_STEP):
+        while data:
+            frame = frame or unpacker.decompressobj()
+            piece = frame.decompress(data)
+            data = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+            if piece:
+                yield piece
+    if frame is not None:
+        raise EOFError
 
 
 class _Peekable(io.RawIOBase):

@@ -13,7 +13,7 @@ _LIST = re.compile(r"[*#:;]+[ \t]*")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
 _INVISIBLE: Final = ("\u200e", "\u200f", "\ufeff", "\u00ad", "\u2060")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_NEVER: Final = ("\x00", "\x0b", "\x0c", OPEN, CLOSE)  # other control characters cannot occur in XML
 _DOUBLE = re.compile("   *")
 #: Brackets that lost their content (a pronunciation, a coordinate), or its beginning: `(; born 1879)`.
 _DEBRIS: Final = (
@@ -31,7 +31,7 @@ _STRUCTURE: Final = frozenset("=*#:;|!-" + OPEN + CLOSE)
 def layout(text: str) -> str:
     """Lines as a reader sees them: soft breaks joined, list marks as `- `, headings only where text follows."""
     page = _Page()
-    paragraph = page.paragraph
+    pieces = page.pieces
     for raw in _tidy(text).split("\n"):
         line = raw.strip()
         if not line:
@@ -40,8 +40,12 @@ def layout(text: str) -> str:
             page.structure(line)
         elif page.tables:
             page.tables[-1].extend(line)
+        elif page.joinable or page.pending:
+            page.paragraph(line, raw[0] != " ")
         else:
-            paragraph(line, raw[0] != " ")
+            pieces.append("\n")
+            pieces.append(line)
+            page.joinable = raw[0] != " "
     while page.tables:
         page.close_table()
     return _unescape("".join(page.pieces).lstrip("\n"))
@@ -173,8 +177,9 @@ def _unescape(text: str) -> str:
     """Entities as characters, then the guarantee: no control characters, no residue."""
     if "&" in text:
         text = _ENTITY.sub(_character, text)
-    if _CONTROL.search(text):
-        text = _CONTROL.sub("", text)
+    for char in _NEVER:
+        if char in text:
+            text = text.replace(char, "")
     if _may_hold_residue(text) and _RESIDUE.search(text):
         text = "\n".join(filter(None, (_scrub(line) for line in text.split("\n"))))
     return text
@@ -202,4 +207,4 @@ def _scrub(line: str) -> str:
 
 def _character(entity: re.Match[str]) -> str:
     shown = html.unescape(entity[0])
-    return " " if shown.isspace() else "" if shown in _INVISIBLE else shown
+    return " " if shown.isspace() else shown if shown.isprintable() and shown not in _INVISIBLE else ""

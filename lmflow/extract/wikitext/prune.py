@@ -43,7 +43,9 @@ _RAW: Final = [
 ]
 _FORMULAS: Final = frozenset(("math", "chem", "ce"))
 _TOKEN: Final = re.compile(
-    r"\{\{+(?:\s*([^\s|{}<>\[\]#][^|{}<>\[\]\n:]*:?|#[a-z]+:))?"
+    # Every alternative begins with a literal, or `re` tries them all at every character.
+    r"<(ref(?:\s[^<>]*)?(?:/>|>[^<]*</ref\s*>))"
+    r"|\{\{+(?:\s*([^\s|{}<>\[\]#][^|{}<>\[\]\n:]*:?|#[a-z]+:))?"
     r"|\}\}+"
     r"|\{\|"
     r"|\n[ \t:]*\|\}(?!\})"
@@ -95,10 +97,13 @@ class _Pruner:
             if start < position:
                 continue
             first = markup[start]
-            if first == "{":
-                name = token[1]
+            if token.lastindex == 1:  # a reference without tags in it
+                position = token.end()
+                self.cuts.append((start, position, "", ""))
+            elif first == "{":
+                name = token[2]
                 if markup[start + 1] == "{":
-                    braces = (token.start(1) if name else token.end()) - start
+                    braces = (token.start(2) if name else token.end()) - start
                     braces = len(markup[start : start + braces].rstrip())
                     self.templates.append(_Open(start, braces, name or ""))
                 else:
@@ -166,7 +171,7 @@ class _Pruner:
     def _tag(self, token: re.Match[str]) -> int:
         """Cut a comment or an extension tag; returns where to read on."""
         markup, start, end = self.markup, token.start(), token.end()
-        name = (token[2] or "").lower()
+        name = (token[3] or "").lower()
         if not name:
             closed = markup.find("-->", end)
             end = len(markup) if closed < 0 else closed + 3

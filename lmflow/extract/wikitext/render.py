@@ -16,7 +16,7 @@ from lmflow.extract.wikitext.guess import guess
 from lmflow.extract.wikitext.namespaces import is_hidden
 from lmflow.extract.wikitext.templates import renderer
 
-_TOKEN: Final = re.compile(
+_MARKS: Final = (
     r"\[\[([^\[\]{}|<>\n]*)(?:\|([^\[\]{}|<\n]*))?\]\]"
     r"|\[\["
     r"|\]\]"
@@ -30,9 +30,9 @@ _TOKEN: Final = re.compile(
     r"|<(?:span|div|small)\b[^<>]*display\s*:\s*none[^<>]*>[^<>\n]*</(?:span|div|small)>"
     r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>"
     r"|__[^\W\d_]{3,30}__"
-    r"|-\{(?!\{)"
-    r"|\}-"
 )
+_ANY_TOKEN: Final = re.compile(_MARKS)
+_ANY_TOKEN_OR_VARIANT: Final = re.compile(_MARKS + r"|-\{(?!\{)|\}-")
 #: What a tag puts in its place, by the tag's name with its slash.
 _TAGS: Final = {
     **dict.fromkeys(
@@ -113,26 +113,34 @@ class _Rendering:
         position = 0
         frames = self._frames
         text = frames[-1].text
-        for token in _TOKEN.finditer(markup):
-            start = token.start()
-            if markup[start] == "|" and len(frames) == 1:
-                continue  # a cell of a table: `layout` reads it
-            if start > position:
-                text.append(markup[position:start])
-            position = token.end()
+        tokens = _ANY_TOKEN_OR_VARIANT if self._variants else _ANY_TOKEN
+        for token in tokens.finditer(markup):
+            start, end = token.span()
             group = token.lastindex
             if group is None:
-                self._mark(token[0])
-                text = frames[-1].text
-            elif group <= 2:
-                text.append(self._simple_link(token[1], token[2]))
-            elif group == 3:
-                self._open_template(token[3])
-                text = frames[-1].text
-            elif group == 4:
-                text.append(token[4].translate(_SUPERSCRIPT))
+                first = markup[start]
+                if first == "|" and len(frames) == 1:
+                    continue  # a cell of a table: `layout` reads it
+                if start > position:
+                    text.append(markup[position:start])
+                if first != "'":
+                    self._mark(token[0])
+                    text = frames[-1].text
+                elif end - start == 4:
+                    text.append("'")
             else:
-                self._tag(token[5].lower(), markup[start + 1] == "/", text)
+                if start > position:
+                    text.append(markup[position:start])
+                if group <= 2:
+                    text.append(self._simple_link(token[1], token[2]))
+                elif group == 3:
+                    self._open_template(token[3])
+                    text = frames[-1].text
+                elif group == 4:
+                    text.append(token[4].translate(_SUPERSCRIPT))
+                else:
+                    self._tag(token[5].lower(), markup[start + 1] == "/", text)
+            position = end
         text.append(markup[position:])
 
     def finish(self) -> str:
@@ -165,17 +173,11 @@ class _Rendering:
                 self._labels -= 1
             else:
                 frame.text.append("]")
-        elif first == "'":
-            if len(mark) == 4:
-                frame.text.append("'")
-        elif mark in ("-{", "}-"):
-            if not self._variants:
-                frame.text.append(mark)
-            elif mark == "-{":
-                if len(self._frames) <= _DEEPEST:
-                    self._frames.append(_Frame("-"))
-            else:
-                self._close("-")
+        elif mark == "-{":
+            if len(self._frames) <= _DEEPEST:
+                self._frames.append(_Frame("-"))
+        elif mark == "}-":
+            self._close("-")
 
     def _tag(self, name: str, closing: bool, text: list[str]) -> None:
         """An HTML tag: a new line, a cell, brackets around a reading, or nothing."""

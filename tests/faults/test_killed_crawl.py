@@ -74,7 +74,7 @@ def pages_asked(farm: RunningFarm) -> int:
 
 def test_a_crawl_killed_ten_times_fetches_every_page_and_stores_none_twice(tmp_path: Path) -> None:
     chance = random.Random(SEED)
-    kills, hosts, pages, rate, tasks = 10, 20, 100, 10.0, 2
+    kills, hosts, pages, rate, tasks = int(os.environ.get("LMFLOW_FAULT_KILLS", "10")), 20, 100, 10.0, 2
     home = tmp_path / "crawl"
     with running_farm(hosts, pages, paragraphs=4) as farm:
         losses = []

@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from lmflow.crawl.http import Policy
 from lmflow.crawl.pages import _SEGMENT_VISITS, HostPlan, Target, stored_visits
 from lmflow.crawl.warc_reader import WarcReader
@@ -49,14 +51,20 @@ def stored_pages(folder: Path, prefix: str) -> Counter[str]:
     return found
 
 
-def test_a_task_killed_three_times_fetches_everything_and_stores_nothing_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kills", "hosts", "pages"),
+    [pytest.param(3, 12, 60, id="short"), pytest.param(10, 20, 100, id="long", marks=pytest.mark.faults)],
+)
+def test_a_task_killed_at_random_moments_fetches_everything_and_stores_nothing_twice(
+    tmp_path: Path, kills: int, hosts: int, pages: int
+) -> None:
     chance = random.Random(SEED)
-    kills, hosts = 3, 12
-    with running_farm(hosts, 60, paragraphs=3) as farm:
-        work = plans(farm, range(hosts), range(60), rate=40)
+    rate = 40.0
+    with running_farm(hosts, pages, paragraphs=3) as farm:
+        work = plans(farm, range(hosts), range(pages), rate)
         for _ in range(kills):
             task = start(tmp_path, "task", work, "raw/1")
-            moment = farm.count() + chance.randrange(130, 300)
+            moment = farm.count() + chance.randrange(1, 330)
             while farm.count() < moment and task.poll() is None:
                 time.sleep(0.005)
             task.kill()
@@ -71,9 +79,12 @@ def test_a_task_killed_three_times_fetches_everything_and_stores_nothing_twice(t
     asked = Counter((host, path) for _, host, path in log if path.startswith("/p/"))
     twice = sum(asked.values()) - len(wanted)
     assert len(asked) == len(wanted)
-    assert 0 < twice <= kills * (_SEGMENT_VISITS + hosts)
-    # One that has its own rate is asked for robots.txt once a day, whoever is killed.
-    assert max(Counter(host for _, host, path in log if path == "/robots.txt").values()) == 1
+    print(f"{twice} pages asked twice after {kills} kills, {100 * twice / len(wanted):.0f} %", file=sys.stderr)
+    assert twice <= kills * (_SEGMENT_VISITS + hosts)
+    worst = {host: excess(times, rate) for host, times in by_host(log).items()}
+    assert max(worst.values()) <= 0, worst
+    # robots.txt is asked for once a day, whoever is killed; unless just then it was on its way.
+    assert sum(1 for _, _, path in log if path == "/robots.txt") <= 2 * hosts
 
 
 def test_two_crawls_at_once_and_one_that_is_tried_again_together_keep_to_the_rate(tmp_path: Path) -> None:

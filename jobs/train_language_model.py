@@ -1,17 +1,24 @@
-"""Train a language model on the latest dataset of one language and register it as `lm-<lang>`.
+r"""Train a language model on the latest dataset of one language and register it as `lm-<lang>`.
 
-Families: `ngram` (interpolated modified Kneser-Ney), `lstm` (under tf.distribute.MirroredStrategy), and `lstm+ngram`:
-the two mixed, with a weight fitted on the validation split (what of the two is missing is trained first). The same
-data, options and code train once: a second run finds the version and says so. A killed LSTM training goes on at its
+Families: `ngram` (interpolated modified Kneser-Ney); the networks `mlp`, `rnn`, `lstm` and `transformer`, trained by
+one loop under tf.distribute.MirroredStrategy; and `lstm+ngram`: the two mixed, with a weight fitted on the validation
+split (what of the two is missing is trained first). A network's --preset names its shape and how it is trained (its
+recipe: lmflow/training/recipes.py); options that are given replace single values of the recipe.
+
+The same data, options and code train once: a second run finds the version and says so. A killed training goes on at its
 newest checkpoint and ends in the same weights. The gate (promote_model) decides what becomes champion, not this job.
 
 Examples:
   python -m jobs.train_language_model --lang en --architecture ngram --order 5
-  python -m jobs.train_language_model --lang zh --architecture lstm --preset lstm-nano --epochs 3
+  python -m jobs.train_language_model --lang zh --architecture transformer --epochs 3
 
-A published benchmark runs through the same code: with --train-file, --valid-file and --test-file (UTF-8 text, documents
-separated by empty lines) the model is trained on those, scored on the test file, and registered as
-`lm-<lang>-<name of the train file>`, out of the gate's way.
+A published benchmark runs through the same code: with --train-file, --valid-file and --test-file (UTF-8 text) the model
+is trained on those, scored on the test file, and registered as `lm-<lang>-<name of the train file>`, out of the gate's
+way. Documents are separated by empty lines. With `--tokenizer whitespace` the files are read as in the papers: words
+between blanks, `<unk>` for what the train file (or --vocabulary) does not have, `<eos>` after each line. Networks then
+read a split as one running text, n-grams each line by itself (as SRILM does); perplexity counts words and `<eos>`.
+  python -m jobs.train_language_model --lang en --architecture lstm --preset lstm-zaremba-small \
+      --tokenizer whitespace --train-file ptb.train.txt --valid-file ptb.valid.txt --test-file ptb.test.txt
 """
 
 from __future__ import annotations
@@ -33,53 +40,91 @@ from pydantic import Field, model_validator
 from jobs.command import Bar, Options, Progress, Result, main
 from lmflow import __version__, registry, tracking
 from lmflow.dataset import plain_files, store
-from lmflow.dataset.shards import Dataset, Split
+from lmflow.dataset.shards import Dataset
+from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
+from lmflow.evaluation.scores import document_nats
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
 from lmflow.models.contract import LanguageModel
-from lmflow.models.lstm import PRESETS
+from lmflow.models.families import NEURAL, PRESETS
 from lmflow.settings import settings
 from lmflow.training import registration
+from lmflow.training.recipes import RECIPES
+from lmflow.training.schedule import Schedule
 
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
+_BPE_VOCABULARY: Final = 1000
+_MOST_WORDS: Final = 1_000_000
+_PRESET_NAMES: Final = tuple(name for family in PRESETS.values() for name in family)
 
 
 class TrainLanguageModel(Options):
     """Options of train_language_model."""
 
     lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
-    architecture: Literal["ngram", "lstm", "lstm+ngram"] = Field(description="Family of model.")
+    architecture: Literal["ngram", "mlp", "rnn", "lstm", "transformer", "lstm+ngram"] = Field(
+        description="Family of model."
+    )
     order: int = Field(5, description="ngram: longest n-gram, in tokens.", ge=1, le=8)
-    preset: Literal[tuple(PRESETS)] = Field("lstm-nano", description="lstm: shape of the network.")  # type: ignore[valid-type]
-    dropout: float | None = Field(None, description="lstm: in place of the preset's dropout.", ge=0, lt=1)
-    epochs: float = Field(2.0, description="lstm: passes over the training split.", gt=0, le=1000)
-    batch_size: int = Field(64, description="lstm: parallel streams, over all replicas.", ge=1, le=65536)
-    sequence_length: int = Field(32, description="lstm: tokens of each stream a step.", ge=2, le=4096)
-    learning_rate: float = Field(8e-3, description="lstm: peak of Adam's learning rate.", gt=0, le=1)
-    replicas: int = Field(1, description="lstm: GPUs of this host, or logical CPU devices where it has none.", ge=1)
-    seed: int = Field(1, description="lstm: seed of weights and dropout.", ge=0)
+    preset: Literal[_PRESET_NAMES] | None = Field(  # type: ignore[valid-type]
+        None, description="Networks: shape and recipe; without it the smallest of the family."
+    )
+    dropout: float | None = Field(None, description="Networks: in place of the preset's dropout.", ge=0, lt=1)
+    epochs: float | None = Field(
+        None,
+        description="Networks: passes over the training split, here and below in place of the recipe's.",
+        gt=0,
+        le=1000,
+    )
+    batch_size: int | None = Field(None, description="Networks: parallel streams, over all replicas.", ge=1, le=65536)
+    sequence_length: int | None = Field(None, description="Networks: tokens of each stream a step.", ge=2, le=4096)
+    learning_rate: float | None = Field(None, description="Networks: highest learning rate.", gt=0, le=100)
+    accumulate: int | None = Field(
+        None, description="Networks: parts a batch is cut into to fit memory.", ge=1, le=4096
+    )
+    patience: int | None = Field(
+        None,
+        description="Networks: evaluations (one an epoch) without a better one until training stops.",
+        ge=0,
+        le=100,
+    )
+    precision: Literal["float32", "bfloat16"] | None = Field(
+        None, description="Networks: what is computed in; bfloat16 is for GPUs, weights stay float32."
+    )
+    replicas: int = Field(1, description="Networks: GPUs of this host, or logical CPU devices where it has none.", ge=1)
+    seed: int = Field(1, description="Networks: seed of weights and dropout.", ge=0)
     train_file: Path | None = Field(None, description="Plain text to train on, in place of the dataset.")
     valid_file: Path | None = Field(None, description="Plain text to validate on; with --train-file.")
     test_file: Path | None = Field(None, description="Plain text to score at the end; with --train-file.")
-    vocabulary: int = Field(1000, description="Most tokens of the tokenizer; with --train-file.", ge=257, le=60_000)
+    tokenizer: Kind = Field("bpe", description="How text is divided into tokens; with --train-file.")
+    vocabulary: int | None = Field(
+        None,
+        description=f"Most tokens of the tokenizer, with --train-file (without it: {_BPE_VOCABULARY}, or all words).",
+        ge=2,
+        le=_MOST_WORDS,
+    )
 
     @model_validator(mode="after")
     def _all_files_or_none(self) -> Self:
         given = [self.train_file, self.valid_file, self.test_file]
         if any(given) and not all(given):
             raise ValueError("--train-file, --valid-file and --test-file go together")
+        family = self.architecture.partition("+")[0]
+        if self.preset is not None and family in NEURAL and self.preset not in PRESETS[family]:
+            raise ValueError(f"--preset {self.preset} is not of {family}; choose {', '.join(PRESETS[family])}")
         return self
 
 
 #: These decide the dataset, which has a digest of its own.
-_WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "vocabulary"}
+_WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "tokenizer", "vocabulary"}
+_NETWORK: Final = set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES}
 #: What else decides the result of a family, beside the data and the code.
 _DECIDES: Final = {
     "ngram": {"lang", "architecture", "order"},
-    "lstm": set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES},
-    "lstm+ngram": set(TrainLanguageModel.model_fields) - _WHERE_TEXT_LIES,
+    **{family: _NETWORK for family in NEURAL},
+    "lstm+ngram": _NETWORK | {"order"},
 }
 
 
@@ -96,7 +141,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         dataset, name = store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
     else:
         stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
-        dataset, name = plain_files.pack(_files(options), options.vocabulary), f"lm-{options.lang}-{stem}"
+        dataset, name = _plain(options), f"lm-{options.lang}-{stem}"
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
     with exclusive(f"train_{name}_{options.architecture}"):
@@ -129,7 +174,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
                 "parameters": float(trained.model.n_parameters),
             }
             if options.train_file is not None:
-                metrics |= _test_metrics(trained.model, dataset.split("test"))
+                metrics |= _test_metrics(trained.model, dataset)
             opened.log_metrics(metrics)
             samples = registration.samples(options.lang, dataset, trained.model)
             card = registration.model_card(f"{name}: {_shape(options)}", dataset, metrics, samples)
@@ -154,24 +199,47 @@ def _parts(options: TrainLanguageModel, progress: Progress) -> dict[str, str]:
     if "+" not in options.architecture:
         return {}
     found = {}
-    for family in options.architecture.split("+"):
+    for family in _split(options):
         found[family] = run(options.model_copy(update={"architecture": family}), progress)["model_uri"]
         progress.say(f"{family} to mix in: {found[family]}")
     return found
 
 
-def _files(options: TrainLanguageModel) -> dict[str, Path]:
+def _plain(options: TrainLanguageModel) -> Dataset:
     given = {"train": options.train_file, "valid": options.valid_file, "test": options.test_file}
-    return {name: path for name, path in given.items() if path is not None}
+    files = {name: path for name, path in given.items() if path is not None}
+    most = _MOST_WORDS if options.tokenizer == "whitespace" else _BPE_VOCABULARY
+    try:
+        return plain_files.pack(files, options.vocabulary or most, options.tokenizer)
+    except ValueError as error:
+        raise InputError(f"--vocabulary: {error}") from None
+
+
+def _preset(options: TrainLanguageModel) -> str:
+    family = options.architecture.partition("+")[0]
+    return str(options.preset or next(iter(PRESETS[family])))
+
+
+def _schedule(options: TrainLanguageModel, dataset: Dataset) -> Schedule:
+    """The preset's recipe with the options that were given; text that is read in one go is never reset within."""
+    named = ("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision")
+    given = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
+    recipe = RECIPES[_preset(options)]
+    reset_share = 0.0 if dataset.running else recipe.reset_share
+    return replace(recipe, **given, reset_share=reset_share, seed=options.seed)
 
 
 def _shape(options: TrainLanguageModel) -> str:
-    shapes = {"ngram": f"order {options.order}", "lstm": options.preset}
-    return f"{options.architecture} ({', '.join(shapes[part] for part in options.architecture.split('+'))})"
+    shapes = [f"order {options.order}" if part == "ngram" else _preset(options) for part in _split(options)]
+    return f"{options.architecture} ({', '.join(shapes)})"
 
 
-def _test_metrics(model: LanguageModel, test: Split) -> dict[str, float]:
-    nats = model.score(test.documents())
+def _split(options: TrainLanguageModel) -> list[str]:
+    return str(options.architecture).split("+")
+
+
+def _test_metrics(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
+    test, nats = dataset.split("test"), document_nats(model, dataset, "test")
     estimate = bits_per_byte(nats, test.n_bytes)
     return {
         "test_perplexity": perplexity(nats, len(test.tokens)),
@@ -197,8 +265,8 @@ def _train(
 ) -> _Trained:
     if options.architecture == "ngram":
         return _train_ngram(options, dataset, progress)
-    with progress.bar(None, f"{options.preset} {options.lang}", "steps") as bar:
-        return _train_lstm(options, dataset, checkpoints, opened, bar)
+    with progress.bar(None, f"{_preset(options)} {options.lang}", "steps") as bar:
+        return _train_network(options, dataset, checkpoints, opened, bar)
 
 
 def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progress) -> _Trained:
@@ -209,7 +277,7 @@ def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progre
     started = time.monotonic()
     model = KneserNey.fit(split.documents(), dataset.manifest["vocabulary"], options.order)
     speed = len(split.tokens) / (time.monotonic() - started)
-    return _Trained(model, model.score(dataset.split("valid").documents()), {"tokens_per_second": speed})
+    return _Trained(model, document_nats(model, dataset, "valid"), {"tokens_per_second": speed})
 
 
 def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
@@ -219,34 +287,23 @@ def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
 
     documents = dataset.split("valid").documents()
     neural, ngram = cast(Lstm, registration.load(parts["lstm"])), cast(KneserNey, registration.load(parts["ngram"]))
-    model = Mixture.fit(neural, ngram, documents)
-    return _Trained(model, model.score(documents), {"neural_weight": model.weight})
+    model = Mixture.fit(neural, ngram, documents, dataset.running)
+    return _Trained(model, document_nats(model, dataset, "valid"), {"neural_weight": model.weight})
 
 
-def _train_lstm(
+def _train_network(
     options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, bar: Bar
 ) -> _Trained:
-    from lmflow.models.lstm import Lstm
-    from lmflow.training.loop import Point, Schedule, TrainingDiverged, train
+    from lmflow.training.batches import StreamBatches
+    from lmflow.training.loop import Point, TrainingDiverged, TrainingOutOfMemory, train
 
-    preset = PRESETS[options.preset]
+    preset, schedule = PRESETS[options.architecture][_preset(options)], _schedule(options, dataset)
     preset = preset if options.dropout is None else replace(preset, dropout=options.dropout)
-    text, valid = dataset.split("train").tokens, dataset.split("valid")
-    documents = valid.documents()
-    schedule = Schedule(
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        sequence_length=options.sequence_length,
-        learning_rate=options.learning_rate,
-        evaluate_every=max(1, len(text) // (options.batch_size * options.sequence_length)),
-        seed=options.seed,
-    )
+    text, n_valid = dataset.split("train"), len(dataset.split("valid").tokens)
     unsent: list[tuple[str, float, int]] = []
-    scored: list[NDArray[np.float64]] = []
 
     def validate(model: Any) -> float:
-        scored[:] = [model.score(documents)]
-        return float(scored[0].sum() / len(valid.tokens))
+        return float(document_nats(model, dataset, "valid").sum() / n_valid)
 
     def report(point: Point, total: int) -> None:
         bar.total = total
@@ -262,23 +319,26 @@ def _train_lstm(
 
     try:
         model, outcome = train(
-            lambda: Lstm(dataset.manifest["vocabulary"], preset, options.seed),
-            text,
+            lambda: NEURAL[options.architecture](
+                dataset.manifest["vocabulary"], preset, options.seed, schedule.precision
+            ),
+            StreamBatches(text.tokens, schedule, text.ends, text.doc_ids),
             validate,
             schedule,
             checkpoints,
             options.replicas,
             report,
         )
-    except (TrainingDiverged, ValueError) as error:
+    except (TrainingDiverged, TrainingOutOfMemory, ValueError) as error:
         raise InputError(str(error)) from None
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
+    opened.log_history(unsent)
     opened.log_figure(
         registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss")), "plots/loss.png"
     )
-    nats = scored[0] if scored else model.score(documents)
-    return _Trained(model, nats, {"tokens_per_second": outcome.tokens_per_second})
+    measured = {"tokens_per_second": outcome.tokens_per_second, "input_wait_share": outcome.input_share}
+    return _Trained(model, document_nats(model, dataset, "valid"), measured)
 
 
 def _continued(checkpoints: Path) -> str | None:

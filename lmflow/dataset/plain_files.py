@@ -12,29 +12,37 @@ from pathlib import Path
 
 from lmflow.dataset import shards
 from lmflow.dataset.shards import Dataset, Document
+from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError
 from lmflow.settings import settings
 
 
-def pack(files: Mapping[str, Path], vocabulary: int) -> Dataset:
+def pack(files: Mapping[str, Path], vocabulary: int, tokenizer_kind: Kind = "bpe") -> Dataset:
     """The dataset of a train, a valid and a test file, packed once for the same content.
 
+    Divided at whitespace, a file is what published benchmarks make of it: every line, an empty one too, is followed by
+    `<eos>` (here END_OF_DOCUMENT), lines stay in their order, and networks read them as one running text. Otherwise
+    documents are separated by empty lines.
+
     Args:
-        files: UTF-8 text by split; documents are separated by empty lines.
+        files: UTF-8 text by split.
         vocabulary: most tokens of the tokenizer, which is fitted on the train file.
+        tokenizer_kind: how text is divided.
 
     Raises:
         InputError: a file cannot be read or holds no text.
     """
-    splits = {name: _documents(name, path) for name, path in files.items()}
+    running = tokenizer_kind == "whitespace"
+    splits = {name: (_lines if running else _documents)(name, path) for name, path in files.items()}
     texts = {name: [document.text for document in documents] for name, documents in splits.items()}
-    content = json.dumps([vocabulary, texts], sort_keys=True)
+    content = json.dumps([vocabulary, tokenizer_kind, texts], sort_keys=True)
     folder = settings().home / "datasets" / hashlib.sha256(content.encode()).hexdigest()[:32]
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
         try:
-            shards.write(scratch, splits, vocabulary, {f"{name}_file": str(path) for name, path in files.items()})
+            lineage = {f"{name}_file": str(path) for name, path in files.items()}
+            shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running)
             scratch.rename(folder)  # whole or absent
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -42,9 +50,17 @@ def pack(files: Mapping[str, Path], vocabulary: int) -> Dataset:
 
 
 def _documents(name: str, path: Path) -> list[Document]:
+    parts = [part.strip("\n") for part in re.split(r"\n\s*\n", _text(name, path))]
+    return [Document(f"file:{name}:{number:09d}", part) for number, part in enumerate(parts) if part.strip()]
+
+
+def _lines(name: str, path: Path) -> list[Document]:
+    lines = _text(name, path).removesuffix("\n").split("\n")
+    return [Document(f"file:{name}:{number:09d}", line) for number, line in enumerate(lines, 1)]
+
+
+def _text(name: str, path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--{name}-file {path} cannot be read as UTF-8 text ({error})") from None
-    parts = [part.strip("\n") for part in re.split(r"\n\s*\n", text)]
-    return [Document(f"file:{name}:{number:09d}", part) for number, part in enumerate(parts) if part.strip()]

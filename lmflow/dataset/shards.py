@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.dataset.tokenizer import ByteLevelTokenizer
+from lmflow.dataset.tokenizer import Kind, TextTokenizer
 from lmflow.errors import InputError
 
 SPLITS: Final = ("train", "valid", "test")
@@ -56,7 +56,14 @@ class Split:
         return [self.tokens[start : end - 1] for start, end in zip(starts, self.ends, strict=True)]
 
 
-def write(folder: Path, splits: Mapping[str, Sequence[Document]], vocabulary: int, lineage: Mapping[str, Any]) -> str:
+def write(
+    folder: Path,
+    splits: Mapping[str, Sequence[Document]],
+    vocabulary: int,
+    lineage: Mapping[str, Any],
+    tokenizer_kind: Kind = "bpe",
+    running: bool = False,
+) -> str:
     """Fit a tokenizer on the training split, write all shards, and return the dataset's digest.
 
     Args:
@@ -65,15 +72,17 @@ def write(folder: Path, splits: Mapping[str, Sequence[Document]], vocabulary: in
             hash of their id, so that the sources are mixed and the digest depends only on what is in it.
         vocabulary: most tokens the tokenizer may have.
         lineage: what the documents came from (table versions, options), kept in the manifest.
+        tokenizer_kind: how text is divided.
+        running: the documents are lines of one text: their order is kept, and networks read on from one to the next.
 
     Raises:
         InputError: a split is empty.
     """
-    ordered = {name: sorted(splits[name], key=_place) for name in SPLITS}
+    ordered = {name: list(splits[name]) if running else sorted(splits[name], key=_place) for name in SPLITS}
     for name, documents in ordered.items():
         if not documents:
             raise InputError(f"the {name} split is empty: ingest more documents, or build the corpus first")
-    tokenizer = ByteLevelTokenizer.fit((document.text for document in ordered["train"]), vocabulary)
+    tokenizer = TextTokenizer.fit((document.text for document in ordered["train"]), vocabulary, tokenizer_kind)
     tokenizer.save(folder)
     kind = np.uint16 if tokenizer.size <= np.iinfo(np.uint16).max else np.uint32
     for name, documents in ordered.items():
@@ -98,6 +107,8 @@ def write(folder: Path, splits: Mapping[str, Sequence[Document]], vocabulary: in
         "digest": digest,
         "tokenizer_digest": tokenizer.digest,
         "vocabulary": tokenizer.size,
+        "tokenizer_kind": tokenizer_kind,
+        "running": running,
         "files": files,
         "splits": counts,
         "held_out_digest": _held_out_digest(ordered["test"]),
@@ -130,10 +141,15 @@ class Dataset:
         """What names this dataset."""
         return cast(str, self.manifest["digest"])
 
+    @property
+    def running(self) -> bool:
+        """Whether its documents are lines of one text, which networks read in one go."""
+        return bool(self.manifest.get("running", False))
+
     @cached_property
-    def tokenizer(self) -> ByteLevelTokenizer:
+    def tokenizer(self) -> TextTokenizer:
         """The tokenizer the shards were made with."""
-        return ByteLevelTokenizer.load(self.folder)
+        return TextTokenizer.load(self.folder)
 
     def split(self, name: str) -> Split:
         """The documents of `train`, `valid` or `test`."""

@@ -1,49 +1,45 @@
-"""Byte-level BPE (Sennrich et al. 2016; GPT-2's byte alphabet): every byte has a token, so nothing is ever unknown.
+"""Text to token ids and back, fitted on the training split only. Its digest names a tokenizer; a warm start keeps it.
 
-Fitted on the training split only. Its digest names it; a warm start keeps it.
+- bpe: byte-level BPE (Sennrich et al. 2016; GPT-2's byte alphabet). Every byte has a token: nothing is ever unknown.
+- unigram: pieces of a unigram model (Kudo 2018) over the same byte alphabet.
+- whitespace: the words of published benchmarks, as their files divide them; the rest is `<unk>`. Ids follow the order
+  of frequency. END_OF_DOCUMENT is their `<eos>`: one a line, where each line is a document.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 END_OF_DOCUMENT: Final = "<|end|>"
+UNKNOWN: Final = "<unk>"
+_LINE_END: Final = "\n"  # END_OF_DOCUMENT among words: no word between blanks is spelled like that
+Kind = Literal["bpe", "unigram", "whitespace"]
 _FILE: Final = "tokenizer.json"
 _SMALLEST: Final = 257  # 256 bytes and END_OF_DOCUMENT
 
 
-class ByteLevelTokenizer:
-    """Text to token ids and back, without loss. Token 0 is the end of a document and never comes from text."""
+class TextTokenizer:
+    """Text to token ids and back. Token 0 is the end of a document and never comes from text."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
     @classmethod
-    def fit(cls, texts: Iterable[str], vocabulary: int) -> Self:
+    def fit(cls, texts: Iterable[str], vocabulary: int, kind: Kind = "bpe") -> Self:
         """Learn up to `vocabulary` tokens from texts, deterministically.
 
         Raises:
-            ValueError: the vocabulary cannot hold the 256 bytes.
+            ValueError: the vocabulary cannot hold the 256 bytes (whitespace: the two special tokens).
         """
-        if vocabulary < _SMALLEST:
-            raise ValueError(f"a byte-level vocabulary needs at least {_SMALLEST} tokens, not {vocabulary}")
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            special_tokens=[END_OF_DOCUMENT],
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer = _words(texts, vocabulary) if kind == "whitespace" else _pieces(texts, vocabulary, kind)
         # From here on a text that spells END_OF_DOCUMENT is text: the special token is no longer matched in it.
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)
@@ -70,6 +66,10 @@ class ByteLevelTokenizer:
         """The text of generated token ids, without the part of a character that the last ones may have begun."""
         return self.decode(tokens).rstrip("\N{REPLACEMENT CHARACTER}")
 
+    def words(self) -> list[str]:
+        """How each token is spelled in the tokenizer's own alphabet, by id."""
+        return [str(self._tokenizer.id_to_token(number)) for number in range(self.size)]
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`."""
         (folder / _FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
@@ -80,3 +80,34 @@ class ByteLevelTokenizer:
         tokenizer = Tokenizer.from_str((folder / _FILE).read_text(encoding="utf-8"))
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)
+
+
+def _pieces(texts: Iterable[str], vocabulary: int, kind: Kind) -> Tokenizer:
+    """Byte-level BPE or unigram pieces."""
+    if vocabulary < _SMALLEST:
+        raise ValueError(f"a byte-level vocabulary needs at least {_SMALLEST} tokens, not {vocabulary}")
+    tokenizer = Tokenizer(models.BPE() if kind == "bpe" else models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    train = trainers.BpeTrainer if kind == "bpe" else trainers.UnigramTrainer
+    trainer = train(
+        vocab_size=vocabulary,
+        special_tokens=[END_OF_DOCUMENT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _words(texts: Iterable[str], vocabulary: int) -> Tokenizer:
+    """The most frequent words between blanks; equally frequent ones in the order of their characters."""
+    if vocabulary < len((_LINE_END, UNKNOWN)):
+        raise ValueError(f"a vocabulary of words needs at least <eos> and {UNKNOWN}, not {vocabulary} token")
+    counts = Counter(word for text in texts for word in text.split())
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    kept = [_LINE_END, UNKNOWN, *(word for word in words if word != UNKNOWN)][:vocabulary]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(kept)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens([_LINE_END])
+    return tokenizer

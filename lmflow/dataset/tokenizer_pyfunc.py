@@ -11,7 +11,7 @@ from typing import Any
 
 import mlflow
 
-from lmflow.dataset.tokenizer import ByteLevelTokenizer
+from lmflow.dataset.tokenizer import TextTokenizer
 
 
 class TokenizerPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unused-ignore]
@@ -19,7 +19,7 @@ class TokenizerPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unused-i
 
     def load_context(self, context: Any) -> None:
         """Read the tokenizer."""
-        self.tokenizer = ByteLevelTokenizer.load(Path(context.artifacts["tokenizer"]).parent)
+        self.tokenizer = TextTokenizer.load(Path(context.artifacts["tokenizer"]).parent)
 
     # No type hints: MLflow would read them as the model's signature, which we state ourselves.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]

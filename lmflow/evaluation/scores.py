@@ -11,6 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lmflow.dataset.shards import Dataset
+from lmflow.models.contract import LanguageModel, by_document
+
+
+def document_nats(model: LanguageModel, dataset: Dataset, split: str) -> NDArray[np.float64]:
+    """Nats of each document of a split, read as the dataset says: each by itself, or as one running text."""
+    documents = dataset.split(split).documents()
+    nats = model.running_nats(documents) if dataset.running else model.token_nats(documents)
+    return by_document(nats, documents)
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -44,6 +44,14 @@ class LanguageModel(ABC):
     def token_nats(self, documents: Sequence[Tokens]) -> Floats:
         """Negative log probability of every token, document after document, each with its end. Shape [tokens]."""
 
+    def running_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """As `token_nats`, with the documents read as one running text, as published benchmarks score networks.
+
+        What a model remembers goes on from one document into the next. A model that remembers nothing across documents
+        scores them as it always does. Shape [tokens].
+        """
+        return self.token_nats(documents)
+
     @abstractmethod
     def reader(self, prompt: Tokens) -> Reader:
         """The model after the start of a document and `prompt`."""
@@ -59,9 +67,7 @@ class LanguageModel(ABC):
 
     def score(self, documents: Sequence[Tokens]) -> Floats:
         """Negative log probability of each document, its end included, in nats. Shape [documents]."""
-        lengths = [len(document) + 1 for document in documents]
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-        return np.add.reduceat(self.token_nats(documents), starts) if lengths else np.zeros(0)
+        return by_document(self.token_nats(documents), documents)
 
     def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
         """Sample what follows `prompt`, up to `max_tokens` or END_OF_DOCUMENT. Shape [tokens].
@@ -83,6 +89,13 @@ class LanguageModel(ABC):
             if len(words) < max_tokens:
                 reader.read(word)
         return np.array(words, np.int64)
+
+
+def by_document(token_nats: Floats, documents: Sequence[Tokens]) -> Floats:
+    """Sums over the tokens of each document and its end. [tokens] to [documents]."""
+    lengths = [len(document) + 1 for document in documents]
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    return np.add.reduceat(token_nats, starts) if lengths else np.zeros(0)
 
 
 def _draw(probability: Floats, temperature: float, draw: np.random.Generator) -> int:

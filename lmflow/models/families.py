@@ -1,17 +1,31 @@
-"""The families of language models by name, and how any of them is written to and read from a folder."""
+"""The families of language models by name, their presets, and how any of them is written to and read from a folder."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from lmflow.models import lstm, mlp, rnn, transformer
 from lmflow.models.contract import LanguageModel
-from lmflow.models.lstm import Lstm
 from lmflow.models.mixture import Mixture
+from lmflow.models.neural import NeuralModel
 from lmflow.models.ngram import KneserNey
 
-FAMILIES: Final[dict[str, type[LanguageModel]]] = {"ngram": KneserNey, "lstm": Lstm, "lstm+ngram": Mixture}
+NEURAL: Final[dict[str, type[NeuralModel]]] = {
+    "mlp": mlp.Mlp,
+    "rnn": rnn.Rnn,
+    "lstm": lstm.Lstm,
+    "transformer": transformer.Transformer,
+}
+FAMILIES: Final[dict[str, type[LanguageModel]]] = {"ngram": KneserNey, **NEURAL, "lstm+ngram": Mixture}
+#: The shapes of every family; a family's first is its default.
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "mlp": mlp.PRESETS,
+    "rnn": rnn.PRESETS,
+    "lstm": lstm.PRESETS,
+    "transformer": transformer.PRESETS,
+}
 _FILE: Final = "family.json"
 
 

@@ -42,9 +42,10 @@ class Mixture(LanguageModel):
         self._ngram = ngram
 
     @classmethod
-    def fit(cls, neural: Lstm, ngram: KneserNey, documents: Sequence[Tokens]) -> Self:
-        """Choose the weight under which held-out documents are likeliest."""
-        return cls(neural, ngram, best_weight(neural.token_nats(documents), ngram.token_nats(documents)))
+    def fit(cls, neural: Lstm, ngram: KneserNey, documents: Sequence[Tokens], running: bool = False) -> Self:
+        """Choose the weight under which held-out documents (`running`: read as one text) are likeliest."""
+        nats = [model.running_nats(documents) if running else model.token_nats(documents) for model in (neural, ngram)]
+        return cls(neural, ngram, best_weight(*nats))
 
     @property
     def n_parameters(self) -> int:
@@ -53,7 +54,13 @@ class Mixture(LanguageModel):
 
     def token_nats(self, documents: Sequence[Tokens]) -> Floats:
         """Negative log probability of every token. Shape [tokens]."""
-        neural, ngram = self._neural.token_nats(documents), self._ngram.token_nats(documents)
+        return self._mixed(self._neural.token_nats(documents), self._ngram.token_nats(documents))
+
+    def running_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """The same, each part reading the documents as one running text in its own way. Shape [tokens]."""
+        return self._mixed(self._neural.running_nats(documents), self._ngram.running_nats(documents))
+
+    def _mixed(self, neural: Floats, ngram: Floats) -> Floats:
         nats: Floats = -np.logaddexp(np.log(self.weight) - neural, np.log1p(-self.weight) - ngram)
         return nats
 

@@ -155,6 +155,56 @@ class KneserNey(LanguageModel):
 
     # ------------------------------------------------------------------ disk
 
+    def to_arpa(self, path: Path, words: Sequence[str]) -> None:
+        """Write the model in the ARPA format that SRILM, KenLM and others read (Doug Paul's, as SRILM documents it).
+
+        Every probability is already interpolated, so that backing off gives the same numbers: log10 p of an n-gram that
+        is listed, the backoff weight (log10 g) of a history otherwise. END_OF_DOCUMENT is `<s>` where a document
+        starts and `</s>` where it ends.
+
+        Args:
+            path: the file.
+            words: how each token is spelled, without white space. Length V.
+
+        Raises:
+            ValueError: a spelling is empty or has white space.
+        """
+        if any(word.split() != [word] for word in words[1:]):
+            raise ValueError("an ARPA file divides words at blanks: a token that holds one cannot be written")
+        with path.open("w", encoding="utf-8") as file:
+            sizes = [len(level.keys) for level in self._levels]
+            sizes[0] += 1  # END_OF_DOCUMENT is two words there
+            file.write("\\data\\\n" + "".join(f"ngram {k}={size}\n" for k, size in enumerate(sizes, 1)))
+            first = ["<s>", *words[1:]]
+            last = np.array(["</s>", *words[1:]], dtype=object)
+            spelled = np.array(first, dtype=object)
+            for k, (level, probability) in enumerate(zip(self._levels, self._interpolated(), strict=True)):
+                file.write(f"\n\\{k + 1}-grams:\n")
+                ends = last[level.keys % self.vocabulary]
+                texts = spelled[level.keys // self.vocabulary] + " " + ends if k else ends
+                logs, weights = np.log10(probability), np.log10(level.gamma)
+                if not k:
+                    file.write(f"-99\t<s>\t{weights[END_OF_DOCUMENT]:.7f}\n")
+                if k == self.order - 1:
+                    file.writelines(f"{log:.7f}\t{text}\n" for log, text in zip(logs, texts, strict=True))
+                else:
+                    weights[0] = 0.0 if not k else weights[0]  # nothing follows </s>
+                    rows = zip(logs, texts, weights, strict=True)
+                    file.writelines(f"{log:.7f}\t{text}\t{weight:.7f}\n" for log, text, weight in rows)
+                spelled = texts if k else spelled
+            file.write("\n\\end\\\n")
+
+    def _interpolated(self) -> list[Floats]:
+        """p of every stored n-gram's last word after the others, by order."""
+        found = [self._gamma0 / self.vocabulary + self._levels[0].alpha]
+        suffix = np.zeros(self.vocabulary, np.int64)  # index of each n-gram without its first word, one order below
+        for k in range(1, self.order):
+            level = self._levels[k]
+            parent, word = level.keys // self.vocabulary, level.keys % self.vocabulary
+            suffix = word if k == 1 else _lookup(self._levels[k - 1].keys, suffix[parent] * self.vocabulary + word)[0]
+            found.append(level.alpha + self._levels[k - 1].gamma[parent] * found[k - 1][suffix])
+        return found
+
     def save(self, folder: Path) -> None:
         """Write `ngram.npz` (arrays only)."""
         arrays: dict[str, NDArray[np.generic]] = {}

@@ -8,10 +8,18 @@ from typing import Any
 from airflow.sdk import Param
 
 from lmflow.crawl.sources import Source, Sources
+from lmflow.models.families import PRESETS
 
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
-ARCHITECTURES = {"ngram": "n-gram (Kneser-Ney)", "lstm": "LSTM", "lstm+ngram": "LSTM and n-gram, mixed"}
-LSTM_PRESETS = ("lstm-nano", "lstm-zaremba-small", "lstm-zaremba-medium", "lstm-zaremba-large")
+ARCHITECTURES = {
+    "ngram": "n-gram (Kneser-Ney)",
+    "mlp": "Feed-forward (Bengio)",
+    "rnn": "Simple recurrent (Elman)",
+    "lstm": "LSTM",
+    "transformer": "Transformer",
+    "lstm+ngram": "LSTM and n-gram, mixed",
+}
+_USUAL_ARCHITECTURES = ("ngram", "lstm", "lstm+ngram")
 DUMP_DATE = r"^(latest|[0-9]{8})$"
 
 _DATA, _CORPUS, _EMBEDDINGS = "What to crawl", "Corpus and tokenizer", "Word embeddings"
@@ -94,17 +102,28 @@ def _embeddings() -> dict[str, Param]:
 
 def _models() -> dict[str, Param]:
     return {
-        "architectures": _choice(list(ARCHITECTURES), list(ARCHITECTURES), _MODELS, "Each is trained.", ARCHITECTURES),
+        "architectures": _choice(_USUAL_ARCHITECTURES, list(ARCHITECTURES), _MODELS, "Each is trained.", ARCHITECTURES),
         "ngram_order": _number("integer", 5, 2, 7, _MODELS, "n-gram: its longest context and the next token."),
-        "lstm_preset": Param(
-            LSTM_PRESETS[0], enum=list(LSTM_PRESETS), section=_MODELS, description="LSTM: shape of the network."
-        ),
-        "epochs": _number("number", 2.0, 0.01, 1000, _MODELS, "LSTM: passes over the training split."),
-        "batch_size": _number("integer", 64, 1, 4096, _MODELS, "LSTM: parallel streams, over all replicas."),
-        "learning_rate": _number("number", 0.008, 1e-6, 1.0, _MODELS, "LSTM: peak of Adam's learning rate."),
-        "replicas": _number("integer", 1, 1, 16, _MODELS, "LSTM: GPUs of the host (MirroredStrategy)."),
+        **{
+            f"{family}_preset": Param(
+                next(iter(presets)),
+                enum=list(presets),
+                section=_MODELS,
+                description=f"{ARCHITECTURES[family]}: shape of the network, and how it is trained.",
+            )
+            for family, presets in PRESETS.items()
+        },
+        "epochs": _recipe("number", 0.01, 1000, "Networks: passes over the training split."),
+        "batch_size": _recipe("integer", 1, 4096, "Networks: parallel streams, over all replicas."),
+        "learning_rate": _recipe("number", 1e-6, 100, "Networks: highest learning rate."),
+        "replicas": _number("integer", 1, 1, 16, _MODELS, "Networks: GPUs of the host (MirroredStrategy)."),
         "seed": _number("integer", 1, 0, 2**31 - 1, _MODELS, "The same seed and data give the same models."),
     }
+
+
+def _recipe(kind: str, low: float, high: float, description: str) -> Param:
+    text = f"{description} Empty: as the preset has it."
+    return Param(None, type=["null", kind], minimum=low, maximum=high, section=_MODELS, description=text)
 
 
 def _number(kind: str, default: float, low: float, high: float, section: str, description: str) -> Param:

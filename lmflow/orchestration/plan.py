@@ -7,6 +7,7 @@ from typing import Any
 
 from lmflow.crawl.sources import Source, Sources
 from lmflow.errors import InputError
+from lmflow.models.families import PRESETS
 
 JobOptions = dict[str, Any]
 
@@ -65,10 +66,9 @@ def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
 
 #: Which parameters of the form decide a family, by the name that the job has for them.
 _NGRAM = {"order": "ngram_order"}
-_LSTM = {"preset": "lstm_preset"} | {
-    name: name for name in ("epochs", "batch_size", "learning_rate", "replicas", "seed")
-}
-_DECIDES = {"ngram": _NGRAM, "lstm": _LSTM, "lstm+ngram": _NGRAM | _LSTM}
+_TRAINING = {name: name for name in ("epochs", "batch_size", "learning_rate", "replicas", "seed")}
+_NETWORKS = {family: _TRAINING | {"preset": f"{family}_preset"} for family in PRESETS}
+_DECIDES = {"ngram": _NGRAM, **_NETWORKS, "lstm+ngram": _NGRAM | _NETWORKS["lstm"]}
 
 
 def _model(form: Mapping[str, Any], lang: str, architecture: str) -> JobOptions:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-_KEPT: Final = 2
+_KEPT: Final = 2  # beside `best.npz`
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,36 @@ class Checkpoint:
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in one step (a rename), then remove all but the newest."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".step-{checkpoint.step}.{os.getpid()}.partial"
-    with partial.open("wb") as file:
-        facts = np.frombuffer(json.dumps(dict(checkpoint.facts)).encode(), np.uint8)
-        np.savez(file, allow_pickle=False, facts=facts, **dict(checkpoint.arrays))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(folder / f"step-{checkpoint.step:09d}.npz")
+    write(folder / f"step-{checkpoint.step:09d}.npz", checkpoint)
     for old in sorted(folder.glob("step-*.npz"))[:-_KEPT]:
         old.unlink()
-    for abandoned in folder.glob(".step-*.partial"):
+    for abandoned in folder.glob(".*.partial"):
         abandoned.unlink()
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write one file, whole or not at all."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        facts = np.frombuffer(json.dumps(dict(checkpoint.facts)).encode(), np.uint8)
+        step = np.array(checkpoint.step)
+        np.savez(file, allow_pickle=False, facts=facts, step=step, **dict(checkpoint.arrays))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
 
 
 def latest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint of a folder, None if there is none."""
     paths = sorted(folder.glob("step-*.npz"))
-    if not paths:
-        return None
-    with np.load(paths[-1], allow_pickle=False) as arrays:
-        facts = json.loads(arrays["facts"].tobytes())
+    return read(paths[-1]) if paths else None
+
+
+def read(path: Path) -> Checkpoint:
+    """Read what `write` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
         return Checkpoint(
-            step=int(paths[-1].stem.removeprefix("step-")),
-            arrays={name: arrays[name] for name in arrays.files if name != "facts"},
-            facts=facts,
+            step=int(arrays["step"]),
+            arrays={name: arrays[name] for name in arrays.files if name not in ("facts", "step")},
+            facts=json.loads(arrays["facts"].tobytes()),
         )

@@ -12,7 +12,7 @@ from typing import Any
 import mlflow
 import numpy as np
 
-from lmflow.dataset.tokenizer import ByteLevelTokenizer
+from lmflow.dataset.tokenizer import TextTokenizer
 from lmflow.models import families
 
 
@@ -22,7 +22,7 @@ class LanguageModelPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unus
     def load_context(self, context: Any) -> None:
         """Read the model's folder."""
         folder = Path(context.artifacts["model"])
-        self.tokenizer = ByteLevelTokenizer.load(folder)
+        self.tokenizer = TextTokenizer.load(folder)
         self.model = families.load(folder)
 
     # No type hints: MLflow would read them as the model's signature, which we state ourselves.

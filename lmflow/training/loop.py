@@ -1,60 +1,32 @@
-"""Truncated back-propagation through time under `tf.distribute.MirroredStrategy`, resumable to the step.
+"""The one training loop of every network: resumable to the step, stopped by a signal, evaluated as it goes.
 
-The training text is laid out as `batch_size` parallel streams; each step reads `sequence_length` tokens of every
-stream and carries the recurrent states on. What a step does follows from its number and the carried arrays alone (the
-dropout seed is the step, the learning rate a function of it), so a run that was killed and one that was not end in the
-same weights, bit for bit on one CPU replica.
-
-The loss is a sum divided by the global token count; gradients are all-reduced first and clipped after, because Keras
-would clip each replica by itself; embedding gradients are made dense, because Keras does not sum duplicate rows.
+What a step does follows from its number and the carried arrays alone (its batch, its dropout masks and its learning
+rate are functions of them), so a run that was killed and one that was not end in the same weights, bit for bit on one
+CPU replica.
 """
 
 from __future__ import annotations
 
+import fcntl
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lmflow.models.contract import END_OF_DOCUMENT, Tokens
+from lmflow.models.neural import NeuralModel
 from lmflow.training import checkpoint
+from lmflow.training.batches import Batches
+from lmflow.training.schedule import Schedule
+from lmflow.training.stepper import Stepper, strategy
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """How to train.
-
-    Attributes:
-        epochs: passes over the training text.
-        batch_size: parallel streams, over all replicas.
-        sequence_length: tokens of each stream a step.
-        learning_rate: peak of Adam's rate; linear warm-up, then cosine down to a tenth of it.
-        warmup_steps: steps of the warm-up.
-        clip_norm: largest global norm of a gradient.
-        reset_share: share of streams that start a step from zero states (Melis et al. 2018), so that the model learns
-            the start of a document as it will be scored; without it states drift where evaluation never goes.
-        evaluate_every: steps between evaluations on the validation split.
-        checkpoint_every: steps between checkpoints.
-        seed: of initial weights and dropout.
-    """
-
-    epochs: float = 2.0
-    batch_size: int = 64
-    sequence_length: int = 32
-    learning_rate: float = 8e-3
-    warmup_steps: int = 50
-    clip_norm: float = 1.0
-    reset_share: float = 0.05
-    evaluate_every: int = 200
-    checkpoint_every: int = 200
-    seed: int = 1
+_SHOWN_DOCUMENTS: Final = 5
+#: An evaluation is better when its loss is lower by this share (Mikolov's rnnlm asks 0.3 % of the likelihood's log).
+_BETTER: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -68,39 +40,48 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended."""
+    """How a training ended.
+
+    Attributes:
+        steps: optimizer steps taken, over all runs of it.
+        tokens_per_second: trained in this run, evaluations left out.
+        points: the evaluations.
+        interrupted: a signal ended it before its schedule did.
+        input_share: share of the training time that went into making batches.
+    """
 
     steps: int
     tokens_per_second: float
     points: list[Point]
     interrupted: bool
-
-
-class Recurrent(Protocol):
-    """What the loop asks of a model: variables, states that go in and come out, and scores."""
-
-    @property
-    def variables(self) -> list[Any]:
-        """Trainable variables in a fixed order."""
-
-    def zero_states(self, batch: int) -> NDArray[np.float32]:
-        """States at the start of a text. Shape [n, batch, width]."""
-
-    def forward(self, tokens: Any, states: Any, dropout_seed: Any) -> Any:
-        """Logits and next states."""
-
-    def score(self, documents: Sequence[Tokens]) -> NDArray[np.float64]:
-        """Nats of each document. Shape [documents]."""
+    input_share: float
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is no longer a number; says at which step and what to change."""
+    """The loss is no longer a number; says at which step, what is still good, and what to change."""
+
+
+class TrainingOutOfMemory(RuntimeError):
+    """A step did not fit into memory; says which settings to lower."""
+
+
+@dataclass
+class _Progress:
+    """What evaluations have decided so far; part of every checkpoint."""
+
+    step: int = 0
+    loss: float = math.nan
+    evaluated: int = -1  # the step that was evaluated last
+    best: float = math.inf
+    worse: int = 0  # evaluations in a row that were not better
+    plateau: float = 1.0
+    points: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(
-    build: Callable[[], Recurrent],
-    tokens: Tokens,
-    validate: Callable[[Recurrent], float],
+    build: Callable[[], NeuralModel],
+    batches: Batches,
+    validate: Callable[[NeuralModel], float],
     schedule: Schedule,
     folder: Path,
     replicas: int = 1,
@@ -110,7 +91,7 @@ def train(
 
     Args:
         build: makes the model; called inside the strategy's scope.
-        tokens: the training text, documents separated by END_OF_DOCUMENT. Shape [tokens].
+        batches: the training text.
         validate: validation loss in nats a token.
         schedule: how to train.
         folder: where checkpoints go; one training a folder.
@@ -118,196 +99,205 @@ def train(
         report: called after every step with what is known and the number of steps in all.
 
     Returns:
-        The model with its final weights, and how the training went. SIGTERM ends it early, after a checkpoint.
+        The model with its final (best, averaged) weights, and how the training went. SIGTERM ends it early, after a
+        checkpoint.
 
     Raises:
-        ValueError: the text is shorter than one step, or the batch cannot be split over the replicas.
+        ValueError: the batch cannot be split over the replicas, or another process trains in `folder`.
         TrainingDiverged: the loss is not a number.
+        TrainingOutOfMemory: a step does not fit.
     """
-    streams = _streams(tokens, schedule)
-    per_epoch = (streams.shape[1] - 1) // schedule.sequence_length
-    total = max(1, round(schedule.epochs * per_epoch))
-    strategy = _strategy(replicas, schedule.batch_size)
-    with strategy.scope():
+    spread = strategy(replicas)
+    with spread.scope():
         model = build()
-        stepper = _Stepper(strategy, model, schedule)
-    started_at = stepper.restore(folder, schedule)
-    points = list(stepper.points)
-    stop = _StopOnSignal()
-    clock, step, trained = time.monotonic(), started_at, 0.0
-    with stop:
-        while step < total and not stop.asked:
-            offset = step % per_epoch
-            if offset == 0:
-                stepper.set_states(model.zero_states(schedule.batch_size))
-            begin = offset * schedule.sequence_length
-            window = streams[:, begin : begin + schedule.sequence_length + 1]
-            loss = stepper.step(window, step, _rate(schedule, step, total))
-            step += 1
-            if not math.isfinite(loss):
-                raise TrainingDiverged(
-                    f"the loss is {loss} at step {step} of {total}; lower --learning-rate ({schedule.learning_rate})"
-                )
-            valid = None
-            if step % schedule.evaluate_every == 0 or step == total:
-                trained += time.monotonic() - clock
-                valid = validate(model)
-                clock = time.monotonic()
-                points.append(Point(step, loss, valid))
-            report(Point(step, loss, valid), total)
-            if step % schedule.checkpoint_every == 0 or step == total or stop.asked:
-                stepper.save(folder, step, points)
-    trained += time.monotonic() - clock
-    done = (step - started_at) * schedule.batch_size * schedule.sequence_length
-    return model, Outcome(step, done / max(trained, 1e-9), points, interrupted=step < total)
+        stepper = Stepper(spread, model, schedule)
+    with _locked(folder), _StopOnSignal() as stop:
+        training = _Training(model, stepper, batches, validate, schedule, folder, report)
+        training.restore()
+        training.go_on(stop)
+        return model, training.outcome()
 
 
-class _Stepper:
-    """One training step, and all that it carries from one to the next."""
+class _Training:
+    def __init__(
+        self,
+        model: NeuralModel,
+        stepper: Stepper,
+        batches: Batches,
+        validate: Callable[[NeuralModel], float],
+        schedule: Schedule,
+        folder: Path,
+        report: Callable[[Point, int], None],
+    ) -> None:
+        self._model, self._stepper, self._batches, self._validate = model, stepper, batches, validate
+        self._schedule, self._folder, self._report = schedule, folder, report
+        self._total = max(1, round(schedule.epochs * batches.per_epoch))
+        self._evaluate_every = schedule.evaluate_every or batches.per_epoch
+        self._progress = _Progress()
+        self._spent = self._waited = 0.0
+        self._tokens = 0
+        self._ended = False
 
-    def __init__(self, strategy: Any, model: Recurrent, schedule: Schedule) -> None:
-        import keras
+    def go_on(self, stop: _StopOnSignal) -> None:
+        """Step by step to the end, or to a signal."""
+        progress = self._progress
+        while not stop.asked:
+            if self._due() and progress.evaluated != progress.step:
+                try:
+                    with stop.at_once():
+                        self._evaluate()
+                except _Stopped:
+                    break
+            if progress.step >= self._total or (self._schedule.patience and progress.worse >= self._schedule.patience):
+                self._ended = True
+                break
+            self._step()
+            due = self._due()
+            if not due:
+                self._report(Point(progress.step, progress.loss, None), self._total)
+            if progress.step % self._schedule.checkpoint_every == 0 or progress.step == self._total:
+                self._save()
+        if self._ended:
+            self._keep_best()
+        else:
+            self._save()
+
+    def _due(self) -> bool:
+        step = self._progress.step
+        return step > 0 and (step % self._evaluate_every == 0 or step == self._total)
+
+    def _step(self) -> None:
         import tensorflow as tf
 
-        self._strategy, self._model, self._schedule = strategy, model, schedule
-        self._optimizer = keras.optimizers.Adam(schedule.learning_rate)
-        self._optimizer.build(model.variables)
-        self._states: Any = None
-        self.points: list[Point] = []
+        progress, started = self._progress, time.perf_counter()
+        batch = self._batches.batch(progress.step)
+        ready = time.perf_counter()
+        rate = self._schedule.rate(progress.step, self._total, self._batches.per_epoch, progress.plateau)
+        try:
+            progress.loss, norm = self._stepper.step(batch, progress.step, rate)
+        except tf.errors.ResourceExhaustedError as error:
+            raise TrainingOutOfMemory(
+                f"step {progress.step + 1} does not fit into memory ({str(error.message).splitlines()[0]}); lower "
+                f"--batch-size ({self._schedule.batch_size}) or --sequence-length ({self._schedule.sequence_length}), "
+                f"or raise --accumulate ({self._schedule.accumulate})"
+            ) from None
+        if not (math.isfinite(progress.loss) and math.isfinite(norm)):
+            raise TrainingDiverged(self._diverged(norm))
+        progress.step += 1
+        self._tokens += int(batch.weights.sum())
+        self._waited += ready - started
+        self._spent += time.perf_counter() - started
 
-        @tf.function  # type: ignore[untyped-decorator, unused-ignore]
-        def run(tokens: Any, following: Any, carried: Any, states: Any, number: Any) -> Any:
-            losses, after = strategy.run(self._replica_step, args=(tokens, following, carried, states, number))
-            return strategy.reduce("SUM", losses, axis=None), after
-
-        self._run = run
-
-    def _replica_step(self, tokens: Any, following: Any, carried: Any, states: Any, number: Any) -> Any:
-        import tensorflow as tf
-
-        context = tf.distribute.get_replica_context()
-        replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        seed = tf.stack([number * 64, self._schedule.seed + 1000 * replica])
-        weights = [variable.value for variable in self._model.variables]
-        with tf.GradientTape() as tape:
-            logits, after = self._model.forward(tokens, states * carried[None, :, None], seed)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=following, logits=logits)
-            loss = tf.reduce_sum(losses) / (self._schedule.batch_size * self._schedule.sequence_length)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
-        gradients = context.all_reduce("sum", gradients)
-        gradients, _ = tf.clip_by_global_norm(gradients, self._schedule.clip_norm)
-        # The optimizer sums over replicas once more.
-        shares = [gradient / self._strategy.num_replicas_in_sync for gradient in gradients]
-        self._optimizer.apply_gradients(zip(shares, self._model.variables, strict=True))
-        return loss, after
-
-    def step(self, window: NDArray[np.int32], number: int, rate: float) -> float:
-        """Train on one window [batch, time + 1]; returns the mean loss in nats a token."""
-        import tensorflow as tf
-
-        draw = np.random.default_rng([self._schedule.seed, number])
-        carried = (draw.random(len(window)) >= self._schedule.reset_share).astype(np.float32)
-        self._optimizer.learning_rate.assign(rate)
-        loss, self._states = self._run(
-            self._shared(window[:, :-1]),
-            self._shared(window[:, 1:]),
-            self._shared(carried),
-            self._states,
-            tf.constant(number),
-        )
-        return float(loss)
-
-    def set_states(self, states: NDArray[np.float32]) -> None:
-        """Start from these states [n, batch, width]."""
-        self._states = self._shared(states, axis=1)
-
-    def _shared(self, array: NDArray[Any], axis: int = 0) -> Any:
-        """Split an array along its batch axis, a part for each replica."""
-        import tensorflow as tf
-
-        parts = np.split(array, self._strategy.num_replicas_in_sync, axis=axis)
-        return self._strategy.experimental_distribute_values_from_function(
-            lambda context: tf.constant(parts[context.replica_id_in_sync_group])
+    def _diverged(self, norm: float) -> str:
+        step = self._progress.step
+        found = checkpoint.latest(self._folder)
+        good = f"the last good checkpoint is that of step {found.step}" if found else "there is no checkpoint yet"
+        read = self._batches.documents(step)
+        more = f" and {len(read) - _SHOWN_DOCUMENTS} more" if len(read) > _SHOWN_DOCUMENTS else ""
+        named = f"; it read {', '.join(read[:_SHOWN_DOCUMENTS])}{more}" if read else ""
+        return (
+            f"the loss is {self._progress.loss} and the gradient's norm {norm} at step {step + 1} of {self._total}; "
+            f"{good}{named}; lower --learning-rate ({self._schedule.learning_rate})"
         )
 
-    def save(self, folder: Path, step: int, points: list[Point]) -> None:
-        """Checkpoint everything that the next step depends on."""
-        states = np.concatenate(
-            [np.asarray(part) for part in self._strategy.experimental_local_results(self._states)], 1
-        )
-        arrays = {f"model{i}": np.asarray(v) for i, v in enumerate(self._model.variables)}
-        arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(self._optimizer.variables)}
-        facts = {"schedule": asdict(self._schedule), "points": [asdict(point) for point in points]}
-        checkpoint.save(folder, checkpoint.Checkpoint(step, {**arrays, "states": states}, facts))
+    def _evaluate(self) -> None:
+        progress, schedule = self._progress, self._schedule
+        with self._stepper.averaged():
+            valid = self._validate(self._model)
+            better = valid < progress.best * (1 - _BETTER)
+            if better and schedule.patience:
+                values = {f"model{i}": value for i, value in enumerate(self._stepper.weights())}
+                checkpoint.write(self._folder / "best.npz", checkpoint.Checkpoint(progress.step, values, {}))
+        progress.best = min(valid, progress.best)
+        progress.worse = 0 if better else progress.worse + 1
+        if not better:
+            progress.plateau *= schedule.decay_factor
+        progress.evaluated = progress.step
+        point = Point(progress.step, progress.loss, valid)
+        progress.points.append(asdict(point))
+        self._report(point, self._total)
 
-    def restore(self, folder: Path, schedule: Schedule) -> int:
-        """Go on from the newest checkpoint; returns the steps already done."""
-        found = checkpoint.latest(folder)
+    def _keep_best(self) -> None:
+        """What the trained model is: the best weights where training stops early, else the (averaged) last ones."""
+        if self._schedule.patience:
+            found = checkpoint.read(self._folder / "best.npz")
+            self._stepper.set_weights([found.arrays[f"model{i}"] for i in range(len(found.arrays))])
+        else:
+            with self._stepper.averaged():
+                kept = self._stepper.weights()
+            self._stepper.set_weights(kept)
+
+    def _save(self) -> None:
+        facts = {"schedule": asdict(self._schedule), "progress": asdict(self._progress)}
+        checkpoint.save(self._folder, checkpoint.Checkpoint(self._progress.step, self._stepper.arrays(), facts))
+
+    def restore(self) -> None:
+        """Go on from the newest checkpoint, if there is one."""
+        found = checkpoint.latest(self._folder)
         if found is None:
-            return 0
-        if found.facts["schedule"] != asdict(schedule):
-            raise ValueError(f"{folder} holds checkpoints of another schedule; remove it, or use another folder")
-        for kind, variables in (("model", self._model.variables), ("optimizer", self._optimizer.variables)):
-            for i, variable in enumerate(variables):
-                variable.assign(found.arrays[f"{kind}{i}"])
-        self.set_states(found.arrays["states"])
-        self.points = [Point(**point) for point in found.facts["points"]]
-        return found.step
+            return
+        if found.facts["schedule"] != asdict(self._schedule):
+            raise ValueError(f"{self._folder} holds checkpoints of another schedule; remove it, or use another folder")
+        self._stepper.restore(dict(found.arrays))
+        self._progress = _Progress(**found.facts["progress"])
+
+    def outcome(self) -> Outcome:
+        """How it went."""
+        return Outcome(
+            steps=self._progress.step,
+            tokens_per_second=self._tokens / max(self._spent, 1e-9),
+            points=[Point(**point) for point in self._progress.points],
+            interrupted=not self._ended,
+            input_share=self._waited / max(self._spent, 1e-9),
+        )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One trainer a folder; the kernel frees it when the process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process trains in {folder}; wait for it to end, then try again") from None
+        yield
+
+
+class _Stopped(Exception):
+    """A signal came while it could be obeyed at once."""
 
 
 class _StopOnSignal:
-    """Notes a SIGTERM, so that the loop can end after a checkpoint."""
+    """Notes a SIGTERM, so that the loop can end after a checkpoint: after the step, or at once in an evaluation."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self._now = False
         self._before: Any = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _StopOnSignal:
         try:
             self._before = signal.signal(signal.SIGTERM, self._note)
         except ValueError:  # not the main thread: nobody sends us signals
             self._before = None
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, a signal raises _Stopped."""
+        self._now = True
+        try:
+            if self.asked:
+                raise _Stopped
+            yield
+        finally:
+            self._now = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-
-
-def _streams(tokens: Tokens, schedule: Schedule) -> NDArray[np.int32]:
-    """The text, led by END_OF_DOCUMENT, as parallel streams. Shape [batch, tokens of each]."""
-    text = np.concatenate([[END_OF_DOCUMENT], np.asarray(tokens)]).astype(np.int32)
-    length = len(text) // schedule.batch_size
-    if length <= schedule.sequence_length:
-        raise ValueError(
-            f"{len(tokens)} training tokens are too few for {schedule.batch_size} streams of "
-            f"{schedule.sequence_length}; lower --batch-size or --sequence-length"
-        )
-    return text[: length * schedule.batch_size].reshape(schedule.batch_size, length)
-
-
-def _rate(schedule: Schedule, step: int, total: int) -> float:
-    """Linear warm-up, then a half cosine down to a tenth (Loshchilov & Hutter 2017, one cycle)."""
-    if step < schedule.warmup_steps:
-        return schedule.learning_rate * (step + 1) / schedule.warmup_steps
-    share = (step - schedule.warmup_steps) / max(1, total - schedule.warmup_steps)
-    return schedule.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * min(share, 1.0))))
-
-
-def _strategy(replicas: int, batch_size: int) -> Any:
-    """A MirroredStrategy over `replicas` GPUs, or logical CPU devices where there are none."""
-    import tensorflow as tf
-
-    if batch_size % replicas:
-        raise ValueError(f"--batch-size {batch_size} cannot be split over {replicas} replicas")
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        if len(gpus) < replicas:
-            raise ValueError(f"--replicas {replicas}: this host has {len(gpus)} GPUs")
-        return tf.distribute.MirroredStrategy([f"/gpu:{i}" for i in range(replicas)])
-    if replicas > 1:
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
-    return tf.distribute.MirroredStrategy([f"/cpu:{i}" for i in range(replicas)])
+        if self._now:
+            raise _Stopped

@@ -16,10 +16,9 @@ from lmflow.models.contract import LanguageModel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: What a model needs where it is loaded; lmflow is not among it.
 _SMALL: Final = ("mlflow", "numpy", "pandas", "tokenizers")
 _NEURAL: Final = (*_SMALL, "tensorflow", "keras")
-#: What a model needs where it is loaded; lmflow is not among it.
-_REQUIREMENTS: Final = {"ngram": _SMALL, "lstm": _NEURAL, "lstm+ngram": _NEURAL}
 _PROMPTS: Final = {"en": ("The", "In the"), "zh": ("中国", "我们")}
 
 
@@ -65,7 +64,9 @@ def register(
             code=Path(__file__).with_name("language_model_pyfunc.py"),
             artifacts={"model": folder},
             modules=["lmflow.models", "lmflow.dataset.tokenizer"],
-            requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS[architecture]],
+            requirements=[
+                f"{package}=={version(package)}" for package in (_SMALL if architecture == "ngram" else _NEURAL)
+            ],
             input_example=pd.DataFrame({"prompt": ["The"]}),
             signature=ModelSignature(inputs=Schema([ColSpec("string", "prompt")]), params=parameters),
             description=card,

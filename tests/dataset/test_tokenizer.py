@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmflow.dataset.tokenizer import ByteLevelTokenizer
+from lmflow.dataset.tokenizer import TextTokenizer
 
 TEXTS = ["The cat sat on the mat. " * 20, "数学是研究数量、结构以及空间等概念的学科。" * 20]
-TOKENIZER = ByteLevelTokenizer.fit(TEXTS, 400)
+TOKENIZER = TextTokenizer.fit(TEXTS, 400)
 
 
 @settings(max_examples=200, deadline=None)
@@ -30,8 +30,8 @@ def test_text_that_spells_the_end_token_stays_text() -> None:
 
 def test_fitting_again_gives_the_same_tokenizer_and_a_saved_one_keeps_its_digest(tmp_path: Path) -> None:
     TOKENIZER.save(tmp_path)
-    again = ByteLevelTokenizer.load(tmp_path)
-    assert ByteLevelTokenizer.fit(TEXTS, 400).digest == TOKENIZER.digest == again.digest
+    again = TextTokenizer.load(tmp_path)
+    assert TextTokenizer.fit(TEXTS, 400).digest == TOKENIZER.digest == again.digest
     assert again.encode(["猫 cat<|end|>"])[0].tolist() == TOKENIZER.encode(["猫 cat<|end|>"])[0].tolist()
 
 
@@ -43,4 +43,4 @@ def test_a_text_that_was_cut_inside_a_character_ends_before_it() -> None:
 
 def test_a_vocabulary_too_small_for_the_bytes_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 257"):
-        ByteLevelTokenizer.fit(TEXTS, 256)
+        TextTokenizer.fit(TEXTS, 256)

@@ -69,3 +69,38 @@ def test_longer_orders_help_on_text_that_repeats() -> None:
 def test_no_documents_or_a_foreign_token_is_refused(bad: list[np.ndarray]) -> None:
     with pytest.raises(ValueError, match=r"at least one document|outside the vocabulary"):
         KneserNey.fit(bad, 10, 3)
+
+
+def test_an_exported_arpa_file_backs_off_to_the_same_probabilities(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    texts = [rng.zipf(1.4, rng.integers(0, 12)).clip(1, 14) for _ in range(60)]
+    model = KneserNey.fit(texts[:45], 15, 4)
+    words = ["unused", *(f"w{number}" for number in range(1, 15))]
+    model.to_arpa(tmp_path / "model.arpa", words)
+    listed = read_arpa(tmp_path / "model.arpa")
+    for text in texts[45:]:
+        sentence = ["<s>", *(words[number] for number in text), "</s>"]
+        log = sum(backed_off(listed, sentence[max(0, i - 3) : i], sentence[i]) for i in range(1, len(sentence)))
+        assert -log * math.log(10) == pytest.approx(model.score([text])[0], rel=1e-5)
+    with pytest.raises(ValueError, match="white|blank"):
+        model.to_arpa(tmp_path / "bad.arpa", ["", "a b", *words[2:]])
+
+
+def read_arpa(path: Path) -> dict[tuple[str, ...], tuple[float, float]]:
+    """(log10 probability, log10 backoff weight) of every n-gram; its header must count them."""
+    listed, counted = {}, 0
+    for line in path.read_text().splitlines():
+        if line.startswith("ngram "):
+            counted += int(line.partition("=")[2])
+        elif "\t" in line:
+            log, gram, *weight = line.split("\t")
+            listed[tuple(gram.split(" "))] = float(log), float(weight[0]) if weight else 0.0
+    assert counted == len(listed)
+    return listed
+
+
+def backed_off(listed: dict[tuple[str, ...], tuple[float, float]], history: list[str], word: str) -> float:
+    """log10 p(word | history) by the rule of the format."""
+    if (*history, word) in listed:
+        return listed[(*history, word)][0]
+    return listed.get(tuple(history), (0.0, 0.0))[1] + backed_off(listed, history[1:], word)

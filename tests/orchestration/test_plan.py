@@ -10,6 +10,7 @@ import pytest
 from jobs.command import Options, parse
 from lmflow.crawl import sources
 from lmflow.errors import InputError
+from lmflow.models.families import PRESETS
 from lmflow.orchestration import form
 from lmflow.orchestration.job import command_line
 from lmflow.orchestration.plan import plan_retraining
@@ -45,7 +46,8 @@ def test_what_is_switched_off_is_not_planned() -> None:
 
 
 def test_every_architecture_is_trained_in_every_language() -> None:
-    swept = {(each["lang"], each["architecture"]) for each in plan()["models"]}
+    planned = plan(architectures=list(form.ARCHITECTURES))["models"]
+    swept = {(each["lang"], each["architecture"]) for each in planned}
     assert swept == {(lang, name) for lang in ("en", "zh") for name in form.ARCHITECTURES}
 
 
@@ -68,7 +70,7 @@ def test_an_unknown_site_is_refused_by_name_with_those_there_are() -> None:
     ],
 )
 def test_every_job_understands_what_is_planned_for_it(job: str, stage: str) -> None:
-    planned = plan(embedding_algorithm="cbow", embedding_epochs=3)[stage]
+    planned = plan(embedding_algorithm="cbow", embedding_epochs=3, architectures=list(form.ARCHITECTURES))[stage]
     for options in planned if isinstance(planned, list) else [planned]:
         understood = parse(options_of(job), command_line(job, options)[3:], job, "").model_dump(mode="json")
         assert {name: understood[name] for name in options} == options
@@ -77,7 +79,8 @@ def test_every_job_understands_what_is_planned_for_it(job: str, stage: str) -> N
 def test_the_form_offers_what_the_trainer_knows() -> None:
     fields = options_of("train_language_model").model_fields
     assert set(get_args(fields["architecture"].annotation)) == set(form.ARCHITECTURES)
-    assert set(get_args(fields["preset"].annotation)) == set(form.LSTM_PRESETS)
+    for family in PRESETS:
+        assert form.retrain_form(sources.load())[f"{family}_preset"].schema["enum"] == list(PRESETS[family])
 
 
 def test_options_become_words_that_no_shell_reads() -> None:

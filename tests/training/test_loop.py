@@ -1,89 +1,106 @@
-"""A kill at any step changes nothing, and two replicas train what one would."""
+"""A kill at any moment changes nothing, and two replicas train what one would."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lmflow.models.lstm import Lstm
+from lmflow.models.lstm import Lstm, LstmPreset
 from lmflow.training import checkpoint
-from lmflow.training.loop import Schedule, TrainingDiverged, train
+from lmflow.training.batches import StreamBatches
+from lmflow.training.loop import TrainingDiverged, train
+from lmflow.training.schedule import Schedule
 
 PROJECT = Path(__file__).resolve().parents[2]
+IN_PARTS = {"accumulate": 2}
 
 
-def trained(
-    folder: Path, replicas: int = 1, dropout: float = 0.3, kill_at: int = -1, kill_with: str = "SIGKILL"
-) -> subprocess.CompletedProcess[str]:
-    words = [str(folder), str(replicas), str(dropout), str(kill_at), kill_with]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.training.trainer", *words],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+def start(folder: Path, family: str, **options: Any) -> subprocess.Popen[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    words = json.dumps({"folder": str(folder), "family": family, **options})
+    command = [sys.executable, "-m", "tests.training.trainer", words]
+    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def weights(folder: Path) -> dict[str, np.ndarray]:
-    with np.load(folder / "final" / "lstm.npz") as arrays:
+def finish(process: subprocess.Popen[str], status: int = 0) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == status, err[-2000:]
+    return out
+
+
+def weights(folder: Path, family: str) -> dict[str, np.ndarray]:
+    with np.load(folder / "final" / f"{family}.npz") as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    done = trained(folder)
-    assert done.returncode == 0, done.stderr[-2000:]
+    finish(start(folder, "lstm", schedule=IN_PARTS))
     return folder
 
 
-def test_a_run_killed_between_checkpoints_ends_in_the_same_weights_bit_for_bit(
+def test_runs_killed_in_a_step_an_evaluation_and_a_checkpoint_end_in_the_same_weights_bit_for_bit(
     uninterrupted: Path, tmp_path: Path
 ) -> None:
-    killed = trained(tmp_path, kill_at=60)
-    assert killed.returncode == -signal.SIGKILL
-    assert checkpoint.latest(tmp_path / "checkpoints").step == 56
-    again = trained(tmp_path)
-    assert again.returncode == 0, again.stderr[-2000:]
-    assert again.stdout == "steps 92 points 5\n"
-    whole, resumed = weights(uninterrupted), weights(tmp_path)
-    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+    # Checkpoints are due every 7 steps and evaluations every 20, an epoch has 44.
+    for kill_in, kill_at, left in (("step", 60, 56), ("evaluation", 39, 35), ("checkpoint", 62, 56)):
+        folder = tmp_path / kill_in
+        killed = start(folder, "lstm", kill_at=kill_at, kill_in=kill_in, schedule=IN_PARTS)
+        finish(killed, -signal.SIGKILL)
+        assert checkpoint.latest(folder / "checkpoints").step == left
+        assert finish(start(folder, "lstm", schedule=IN_PARTS)) == "steps 88 points [20, 40, 60, 80, 88]\n"
+        whole, resumed = weights(uninterrupted, "lstm"), weights(folder, "lstm")
+        assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+        assert not list((folder / "checkpoints").glob(".*.partial"))
 
 
-def test_sigterm_checkpoints_the_step_it_was_at(tmp_path: Path) -> None:
-    stopped = trained(tmp_path, kill_at=24, kill_with="SIGTERM")
-    assert stopped.returncode == 0
+def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -> None:
+    stopped = start(tmp_path, "lstm", kill_at=24, kill_with="SIGTERM")
+    assert "points [20]" in finish(stopped)
     found = checkpoint.latest(tmp_path / "checkpoints")
     assert found.step in (24, 25)
-    assert len(list((tmp_path / "checkpoints").glob("*"))) <= 2
+    assert len(list((tmp_path / "checkpoints").glob("*.npz"))) <= 3
 
 
-def test_two_replicas_with_the_same_global_batch_train_what_one_would(tmp_path: Path) -> None:
-    for replicas in (1, 2):
-        (tmp_path / str(replicas)).mkdir()
-        done = trained(tmp_path / str(replicas), replicas, dropout=0.0)
-        assert done.returncode == 0, done.stderr[-2000:]
-    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
-    assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-4
+@pytest.mark.parametrize("family", ["lstm", "transformer"])
+def test_two_replicas_with_dropout_and_an_uneven_batch_train_what_one_would(family: str, tmp_path: Path) -> None:
+    runs = {replicas: start(tmp_path / str(replicas), family, replicas=replicas) for replicas in (1, 2)}
+    for process in runs.values():
+        finish(process)
+    one, two = weights(tmp_path / "1", family), weights(tmp_path / "2", family)
+    assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-3
+
+
+def test_one_process_trains_in_a_folder(tmp_path: Path) -> None:
+    schedule = Schedule(batch_size=2, sequence_length=4)
+    with (tmp_path / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="another process trains in"):
+            train(build, StreamBatches(np.arange(99) % 8, schedule), lambda model: 0.0, schedule, tmp_path)
 
 
 def test_a_text_shorter_than_a_step_and_a_loss_that_is_no_number_say_what_to_change(tmp_path: Path) -> None:
-    from lmflow.models.lstm import LstmPreset
-
-    def build() -> Lstm:
-        return Lstm(8, LstmPreset(1, 4, 0.0))
-
     with pytest.raises(ValueError, match="lower --batch-size or --sequence-length"):
-        train(build, np.arange(8), lambda model: 0.0, Schedule(), tmp_path / "short")
-    hot = Schedule(batch_size=2, sequence_length=4, learning_rate=float("nan"), warmup_steps=1)
-    with pytest.raises(TrainingDiverged, match=r"loss is nan at step \d+ of"):
-        train(build, np.arange(400) % 8, lambda model: 0.0, hot, tmp_path / "hot")
+        StreamBatches(np.arange(8), Schedule())
+    fine = Schedule(batch_size=2, sequence_length=4, warmup_steps=0, checkpoint_every=2, decay="epochs", decay_after=1)
+    hot = replace(fine, decay_factor=float("nan"))  # from the second epoch on
+    text, ends = np.arange(40) % 8, np.arange(10, 41, 10)
+    batches = StreamBatches(text, hot, ends, ["a", "b", "c", "d"])
+    assert batches.documents(0) == ["a", "c"]
+    with pytest.raises(
+        TrainingDiverged, match=r"at step 7 of 10; the last good checkpoint is that of step 6; it read a"
+    ):
+        train(build, batches, lambda model: 0.0, hot, tmp_path / "hot")
 
 
 def test_a_checkpoint_is_whole_or_absent_and_only_the_newest_are_kept(tmp_path: Path) -> None:
@@ -93,3 +110,18 @@ def test_a_checkpoint_is_whole_or_absent_and_only_the_newest_are_kept(tmp_path: 
     found = checkpoint.latest(tmp_path)
     assert (found.step, found.facts["步"], found.arrays["a"].tolist()) == (5, 5, [5, 5, 5])
     assert len(list(tmp_path.glob("step-*.npz"))) == 2
+
+
+def test_every_step_reads_the_next_tokens_of_every_stream_and_starts_each_epoch_afresh() -> None:
+    schedule = Schedule(batch_size=2, sequence_length=3, reset_share=0.0)
+    batches = StreamBatches(np.arange(1, 18), schedule)  # two streams of 8: 1 to 8, 9 to 16; 17 is left over
+    assert batches.per_epoch == 2
+    first, second, third = (batches.batch(step) for step in range(3))
+    assert first.tokens.tolist() == [[0, 1, 2], [8, 9, 10]]
+    assert first.following.tolist() == [[1, 2, 3], [9, 10, 11]]
+    assert second.tokens.tolist() == [[3, 4, 5], [11, 12, 13]]
+    assert (first.carried.tolist(), second.carried.tolist(), third.carried.tolist()) == ([0, 0], [1, 1], [0, 0])
+
+
+def build() -> Lstm:
+    return Lstm(8, LstmPreset(1, 4, 0.0))

@@ -1,40 +1,94 @@
-"""A tiny training run as a process of its own, for tests that kill it or give it two replicas."""
+"""A tiny training run as a process of its own, for tests that kill it or give it two replicas.
+
+One JSON object of options: folder, family, and what differs from the defaults below.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lmflow.models.lstm import Lstm, LstmPreset
-from lmflow.training.loop import Point, Schedule, train
+from lmflow.models import families
+from lmflow.models.lstm import LstmPreset
+from lmflow.models.mlp import MlpPreset
+from lmflow.models.rnn import RnnPreset
+from lmflow.models.transformer import TransformerPreset
+from lmflow.training import checkpoint
+from lmflow.training.batches import StreamBatches
+from lmflow.training.loop import Point, train
+from lmflow.training.schedule import Schedule
+
+#: One small shape of each family.
+SHAPES: dict[str, Any] = {
+    "mlp": MlpPreset(order=4, features=6, width=16, dropout=0.3),
+    "rnn": RnnPreset(width=16, dropout=0.3),
+    "lstm": LstmPreset(layers=2, width=16, dropout=0.3),
+    "transformer": TransformerPreset(layers=2, width=16, heads=2, inner=24, memory=8, dropout=0.3),
+}
+VOCABULARY = 40
+SCHEDULE = Schedule(batch_size=7, sequence_length=16, warmup_steps=5, evaluate_every=20, checkpoint_every=7)
 
 
-def main(folder: Path, replicas: int, dropout: float, kill_at: int, kill_with: int) -> None:
-    tokens = np.random.default_rng(3).integers(0, 40, 6000)
+def main(
+    folder: str,
+    family: str,
+    replicas: int = 1,
+    kill_at: int = -1,
+    kill_with: str = "SIGKILL",
+    kill_in: str = "step",
+    schedule: dict[str, Any] | None = None,
+) -> None:
+    """Train; `kill_in` a step's report, an evaluation, or a checkpoint half written."""
+    place = Path(folder)
+    tokens = np.random.default_rng(3).integers(0, VOCABULARY, 5000)
+    chosen = replace(SCHEDULE, **(schedule or {}))
+    reached = 0
+
+    def kill(where: str) -> None:
+        if where == kill_in and reached == kill_at:
+            os.kill(os.getpid(), signal.Signals[kill_with])
 
     def report(point: Point, total: int) -> None:
-        if point.step == kill_at:
-            os.kill(os.getpid(), kill_with)
+        nonlocal reached
+        reached = point.step
+        kill("step")
 
+    def validate(model: Any) -> float:
+        kill("evaluation")
+        return float(model.score([tokens[:50]])[0] / 51)
+
+    whole = np.savez
+
+    def half(file: Any, **arrays: Any) -> None:
+        file.write(b"PK half a checkpoint")
+        file.flush()
+        kill("checkpoint")
+        file.seek(0)
+        whole(file, **arrays)
+
+    checkpoint.np.savez = half
     model, outcome = train(
-        lambda: Lstm(40, LstmPreset(layers=2, width=16, dropout=dropout), seed=5),
-        tokens,
-        lambda model: float(model.score([tokens[:50]])[0] / 51),
-        Schedule(epochs=2, batch_size=8, sequence_length=16, warmup_steps=5, evaluate_every=20, checkpoint_every=7),
-        folder / "checkpoints",
+        lambda: families.NEURAL[family](VOCABULARY, SHAPES[family], seed=5),
+        StreamBatches(tokens, chosen),
+        validate,
+        chosen,
+        place / "checkpoints",
         replicas,
         report,
     )
+    checkpoint.np.savez = whole
     if not outcome.interrupted:
-        (folder / "final").mkdir()
-        model.save(folder / "final")
-    print("steps", outcome.steps, "points", len(outcome.points))
+        (place / "final").mkdir()
+        families.save(model, place / "final")
+    print("steps", outcome.steps, "points", [point.step for point in outcome.points])
 
 
 if __name__ == "__main__":
-    place, replicas, dropout, kill_at, kill_with = sys.argv[1:]
-    main(Path(place), int(replicas), float(dropout), int(kill_at), signal.Signals[kill_with])
+    main(**json.loads(sys.argv[1]))

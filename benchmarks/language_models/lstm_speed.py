@@ -22,16 +22,21 @@ STEPS, WARM_UP = 61, 10
 def measure(layers: int, width: int, batch: int, length: int) -> float:
     """Tokens a second of one shape."""
     from lmflow.models.lstm import Lstm, LstmPreset
-    from lmflow.training.loop import Schedule, train
+    from lmflow.training.batches import StreamBatches
+    from lmflow.training.loop import train
+    from lmflow.training.schedule import Schedule
 
     tokens = np.random.default_rng(0).integers(0, 1000, batch * length * STEPS + batch)
     ends: list[float] = []
+    schedule = Schedule(
+        epochs=1, batch_size=batch, sequence_length=length, evaluate_every=10**9, checkpoint_every=10**9
+    )
     with tempfile.TemporaryDirectory() as folder:
         train(
             lambda: Lstm(1000, LstmPreset(layers, width, 0.1), seed=1),
-            tokens,
+            StreamBatches(tokens, schedule),
             lambda model: 0.0,
-            Schedule(epochs=1, batch_size=batch, sequence_length=length, evaluate_every=10**9, checkpoint_every=10**9),
+            schedule,
             Path(folder),
             report=lambda point, total: ends.append(time.perf_counter()),
         )
@@ -44,7 +49,7 @@ if __name__ == "__main__":
         sys.exit()
     for shape in SHAPES:
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, "-m", "benchmarks.lstm_speed", shape]
+        command = [sys.executable, "-m", "benchmarks.language_models.lstm_speed", shape]
         done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=True)
         layers, width, batch, length = shape.split()
         print(f"{layers} x {width} at {batch} x {length}: {done.stdout.strip()} tokens/s", flush=True)

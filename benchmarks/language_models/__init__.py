@@ -1,0 +1,1 @@
+"""Language models beside their peers: KenLM scoring our ARPA file, PyTorch training the same networks."""

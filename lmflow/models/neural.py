@@ -1,0 +1,256 @@
+"""What all networks share: embeddings, scoring in batches, reading token by token, and their files.
+
+A family says how states and tokens become hidden vectors; it is written in `keras.ops` and Keras layers, so that the
+same definition runs on another Keras backend. Scoring and training are compiled with TensorFlow.
+
+States are explicit: a tuple of arrays, batch first, zeros at the start of a text. They go in and come out, so that
+training carries them from one segment to the next, a checkpoint holds them, and a reader goes on from them.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmflow.models.contract import END_OF_DOCUMENT, Floats, LanguageModel, Tokens
+from lmflow.models.noise import Noise
+
+States = tuple[Any, ...]
+
+_SCORE_LENGTH: Final = 64
+_SCORE_BATCH: Final = 64
+_SCORE_LOGITS: Final = 60_000_000  # numbers at a time, to bound memory
+
+
+class NeuralModel(LanguageModel):
+    """A network over a vocabulary of V tokens.
+
+    Args:
+        vocabulary: V.
+        preset: the shape of the network, a dataclass of the family.
+        seed: of the initial weights.
+        precision: what it computes in, float32 or bfloat16; weights and losses are float32 either way.
+
+    Attributes:
+        variables: every trainable variable, in a fixed order.
+    """
+
+    #: The family's dataclass of shapes, and the stem of its files.
+    preset_type: ClassVar[type[Any]]
+    stem: ClassVar[str]
+
+    def __init__(self, vocabulary: int, preset: Any, seed: int = 0, precision: str = "float32") -> None:
+        self.vocabulary = vocabulary
+        self.preset = preset
+        self.precision = precision
+        self._seed = seed
+        self.variables: list[Any] = []
+        self._build()
+
+    @abstractmethod
+    def _build(self) -> None:
+        """Make the variables."""
+
+    @abstractmethod
+    def zero_states(self, batch: int) -> tuple[NDArray[np.float32], ...]:
+        """The states at the start of a text; each has shape [batch, ...]."""
+
+    @abstractmethod
+    def hidden(self, tokens: Any, states: States, noise: Noise | None) -> tuple[Any, States]:
+        """Hidden vectors from which the next tokens are predicted, and the states after the last token.
+
+        Args:
+            tokens: ids. Shape [batch, time].
+            states: from `zero_states` or an earlier call.
+            noise: dropout masks; None when not training.
+
+        Returns:
+            Vectors [batch, time, width] and states.
+        """
+
+    @abstractmethod
+    def logits(self, hidden: Any) -> Any:
+        """Unnormalised log probabilities of the next token. [batch, time, width] to [batch, time, V], float32."""
+
+    def forward(self, tokens: Any, states: States, noise: Noise | None = None) -> tuple[Any, States]:
+        """Logits of what follows each token [batch, time, V], and the states after the last."""
+        hidden, after = self.hidden(tokens, states, noise)
+        return self.logits(hidden), after
+
+    def objective(
+        self, tokens: Any, following: Any, states: States, noise: Noise, step: Any
+    ) -> tuple[Any, Any, States]:
+        """What training minimises: a sum over tokens and a penalty.
+
+        Args:
+            tokens: ids. Shape [batch, time].
+            following: the id after each. Shape [batch, time].
+            states: before the first token.
+            noise: this step's randomness.
+            step: number of the step, for penalties that are annealed.
+
+        Returns:
+            Negative log probabilities in nats [batch, time], a penalty in nats over all of them, and the states after.
+        """
+        logits, after = self.forward(tokens, states, noise)
+        return cross_entropy(logits, following), 0.0, after
+
+    @property
+    def n_parameters(self) -> int:
+        """Trainable numbers."""
+        return int(sum(np.prod(variable.shape) for variable in self.variables))
+
+    # --------------------------------------------------------------- weights
+
+    def _weight(self, name: str, shape: Sequence[int], scale: float) -> Any:
+        """A variable drawn uniformly from [-scale, scale]; the draw follows from the seed and the place in the list."""
+        draw = np.random.default_rng([self._seed, len(self.variables)])
+        return self._variable(name, draw.uniform(-scale, scale, tuple(shape)))
+
+    def _variable(self, name: str, value: Any) -> Any:
+        import keras
+
+        made = keras.Variable(np.asarray(value, np.float32), name=name)
+        self.variables.append(made)
+        return made
+
+    def _use(self, variable: Any) -> Any:
+        """A variable's value in the precision of the computation."""
+        import keras
+
+        return keras.ops.cast(variable, self.precision)
+
+    # ----------------------------------------------------------------- query
+
+    def token_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """Negative log probability of every token, document after document, each with its end. Shape [tokens]."""
+        ends = np.cumsum([len(document) + 1 for document in documents])
+        nats = np.zeros(int(ends[-1]) if len(ends) else 0)
+        longest_first = np.argsort([-len(document) for document in documents], kind="stable")
+        batch = max(1, min(_SCORE_BATCH, _SCORE_LOGITS // (_SCORE_LENGTH * self.vocabulary)))
+        for start in range(0, len(longest_first), batch):
+            rows = longest_first[start : start + batch]
+            for row, losses in zip(rows, self._score_batch([documents[row] for row in rows]), strict=True):
+                length = len(documents[row]) + 1
+                nats[ends[row] - length : ends[row]] = losses[:length]
+        return nats
+
+    def running_nats(self, documents: Sequence[Tokens]) -> Floats:
+        """As `token_nats`, with the states carried from each document into the next. Shape [tokens]."""
+        if not documents:
+            return np.zeros(0)
+        end = np.array([END_OF_DOCUMENT])
+        text = np.concatenate([part for document in documents for part in (np.asarray(document), end)])
+        return self.token_nats([text[:-1]])
+
+    def _score_batch(self, documents: Sequence[Tokens]) -> Floats:
+        """Nats by place of documents given longest first; one that has ended is computed no further."""
+        lengths = np.array([len(document) + 1 for document in documents])
+        time = -(-lengths.max() // _SCORE_LENGTH) * _SCORE_LENGTH
+        text = np.full((len(documents), time + 1), END_OF_DOCUMENT, np.int32)
+        for row, document in enumerate(documents):
+            text[row, 1 : len(document) + 1] = document
+        states: States = self.zero_states(len(documents))
+        nats = np.zeros((len(documents), time))
+        for start in range(0, time, _SCORE_LENGTH):
+            active = int(np.count_nonzero(lengths > start))
+            window = text[:active, start : start + _SCORE_LENGTH + 1]
+            losses, states = self._losses(window[:, :-1], window[:, 1:], tuple(state[:active] for state in states))
+            nats[:active, start : start + _SCORE_LENGTH] = losses.numpy()
+        return nats
+
+    @cached_property
+    def _losses(self) -> Any:
+        """Compiled: tokens and what follows each [batch, time] to nats [batch, time] and the states after."""
+        import tensorflow as tf
+
+        ids = tf.TensorSpec([None, _SCORE_LENGTH], tf.int32)
+
+        @tf.function(input_signature=[ids, ids, self._state_specs()])  # type: ignore[untyped-decorator, unused-ignore]
+        def losses(tokens: Any, following: Any, states: Any) -> Any:
+            logits, after = self.forward(tokens, states)
+            return cross_entropy(logits, following), after
+
+        return losses
+
+    def reader(self, prompt: Tokens) -> NeuralReader:
+        """The model after the start of a document and `prompt`."""
+        reader = NeuralReader(self._following, self.zero_states(1))
+        reader.feed(np.concatenate([[END_OF_DOCUMENT], np.asarray(prompt, np.int64)]))
+        return reader
+
+    @cached_property
+    def _following(self) -> Any:
+        """Compiled: tokens [1, time] and states to the next token's logits [V] and the states after."""
+        import tensorflow as tf
+
+        ids = tf.TensorSpec([1, None], tf.int32)
+
+        @tf.function(input_signature=[ids, self._state_specs()])  # type: ignore[untyped-decorator, unused-ignore]
+        def following(tokens: Any, states: Any) -> Any:
+            hidden, after = self.hidden(tokens, states, None)
+            return self.logits(hidden[:, -1:])[0, 0], after
+
+        return following
+
+    def _state_specs(self) -> tuple[Any, ...]:
+        import tensorflow as tf
+
+        return tuple(tf.TensorSpec([None, *state.shape[1:]], tf.float32) for state in self.zero_states(1))
+
+    # ------------------------------------------------------------------ disk
+
+    def save(self, folder: Path) -> None:
+        """Write `<family>.json` (the shape) and `<family>.npz` (the weights)."""
+        shape = {"vocabulary": self.vocabulary, **asdict(self.preset)}
+        (folder / f"{self.stem}.json").write_text(json.dumps(shape), encoding="utf-8")
+        arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(self.variables)}
+        np.savez(folder / f"{self.stem}.npz", allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        shape = json.loads((folder / f"{cls.stem}.json").read_text(encoding="utf-8"))
+        model = cls(shape.pop("vocabulary"), cls.preset_type(**shape))
+        with np.load(folder / f"{cls.stem}.npz", allow_pickle=False) as arrays:
+            for i, variable in enumerate(model.variables):
+                variable.assign(arrays[f"v{i}"])
+        return model
+
+
+class NeuralReader:
+    """A network part of the way through a document: its states, and the logits of what comes next."""
+
+    def __init__(self, following: Any, states: States) -> None:
+        self._following, self._states = following, states
+        self._logits: Any = None
+
+    def feed(self, tokens: Tokens) -> None:
+        """Take several tokens."""
+        self._logits, self._states = self._following(np.asarray(tokens, np.int32)[None, :], self._states)
+
+    def read(self, token: int) -> None:
+        """Take `token` as the next."""
+        self.feed(np.array([token]))
+
+    def distribution(self) -> Floats:
+        """Probability of every token to be the next. Shape [V]."""
+        logits = self._logits.numpy().astype(np.float64)
+        weights = np.exp(logits - logits.max())
+        found: Floats = weights / weights.sum()
+        return found
+
+
+def cross_entropy(logits: Any, following: Any) -> Any:
+    """Nats of each token: [batch, time, V] and ids [batch, time] to [batch, time]."""
+    import keras
+
+    return keras.ops.sparse_categorical_crossentropy(following, logits, from_logits=True)

@@ -1,0 +1,101 @@
+"""What a training step reads, as a function of its number alone, straight from the memory-mapped shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmflow.models.contract import END_OF_DOCUMENT, Tokens
+from lmflow.training.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's examples.
+
+    Attributes:
+        tokens: ids that are read. Shape [batch, time].
+        following: the id after each, to be predicted. Shape [batch, time].
+        weights: 1 where a prediction counts, 0 where there is only padding. Shape [batch, time].
+        carried: 1 where the states of the step before go on, 0 where they start from zero. Shape [batch].
+    """
+
+    tokens: NDArray[np.int32]
+    following: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    carried: NDArray[np.float32]
+
+
+class Batches(Protocol):
+    """A training text as numbered steps."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of one pass over the text."""
+
+    def batch(self, step: int) -> Batch:
+        """What step number `step` (from 0, over all epochs) reads."""
+
+    def documents(self, step: int) -> list[str]:
+        """Ids of the documents that it reads from."""
+
+
+class StreamBatches:
+    """A text as `batch_size` parallel streams; each step reads the next `sequence_length` tokens of every one.
+
+    Contiguous batching as in Zaremba et al. 2014: the text is cut into equal streams, what is left over is not read.
+    States are carried from step to step and start from zero with each epoch, and at random by `reset_share`.
+
+    Args:
+        tokens: documents, each followed by END_OF_DOCUMENT. Shape [tokens].
+        schedule: gives the sizes and the seed.
+        ends: index after each document; only to name documents. Shape [documents].
+        doc_ids: their ids.
+
+    Raises:
+        ValueError: the text is shorter than one step.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        schedule: Schedule,
+        ends: NDArray[np.int64] | None = None,
+        doc_ids: Sequence[str] = (),
+    ) -> None:
+        self._tokens, self._schedule, self._ends, self._doc_ids = tokens, schedule, ends, doc_ids
+        self._length = len(tokens) // schedule.batch_size
+        self.per_epoch = self._length // schedule.sequence_length
+        if not self.per_epoch:
+            raise ValueError(
+                f"{len(tokens)} training tokens are too few for {schedule.batch_size} streams of "
+                f"{schedule.sequence_length}; lower --batch-size or --sequence-length"
+            )
+
+    def batch(self, step: int) -> Batch:
+        """What step number `step` reads."""
+        schedule = self._schedule
+        time, begin = schedule.sequence_length, step % self.per_epoch * schedule.sequence_length
+        window = np.empty((schedule.batch_size, time + 1), np.int32)
+        for row in range(schedule.batch_size):
+            at = row * self._length + begin
+            window[row, 1:] = self._tokens[at : at + time]
+            window[row, 0] = self._tokens[at - 1] if at else END_OF_DOCUMENT
+        draw = np.random.default_rng([schedule.seed, step])
+        carried = (draw.random(schedule.batch_size) >= schedule.reset_share) & (begin > 0)
+        return Batch(window[:, :-1], window[:, 1:], np.ones_like(window[:, 1:], np.float32), carried.astype(np.float32))
+
+    def documents(self, step: int) -> list[str]:
+        """Ids of the documents that the step reads from."""
+        if self._ends is None:
+            return []
+        starts = np.arange(self._schedule.batch_size) * self._length
+        starts = starts + step % self.per_epoch * self._schedule.sequence_length
+        first = np.searchsorted(self._ends, starts, side="right")
+        last = np.searchsorted(self._ends, starts + self._schedule.sequence_length - 1, side="right")
+        numbers = sorted({number for low, high in zip(first, last, strict=True) for number in range(low, high + 1)})
+        return [self._doc_ids[number] for number in numbers if number < len(self._doc_ids)]

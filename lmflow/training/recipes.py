@@ -1,0 +1,42 @@
+"""How each preset is trained: the schedule of its paper, or what proved good on a corpus of a few megabytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from lmflow.training.schedule import Schedule
+
+#: Zaremba et al. 2014, section 4.1: SGD at rate 1, streams of 20, the loss a sum over time. A file in their TensorFlow
+#: and Lua code: the rate falls with each epoch after the first few. The paper resets nothing within an epoch; a corpus
+#: of documents does by `reset_share`, because each is scored from zero states.
+_ZAREMBA: Final = Schedule(
+    batch_size=20,
+    sequence_length=35,
+    optimizer="sgd",
+    learning_rate=1.0,
+    loss_per="stream",
+    decay="epochs",
+    warmup_steps=0,
+    clip_norm=5.0,
+)
+
+RECIPES: Final[dict[str, Schedule]] = {
+    "mlp-nano": Schedule(learning_rate=4e-3),
+    # Bengio et al. decay the rate with the updates and stop early; Adam in place of their one-example SGD.
+    "mlp-bengio": Schedule(epochs=15, batch_size=20, learning_rate=1e-3, decay="plateau", patience=3),
+    "rnn-nano": Schedule(learning_rate=4e-3),
+    # Mikolov's rnnlm halves the rate when validation stops improving, then stops; Adam in place of one-example SGD.
+    "rnn-mikolov": Schedule(epochs=30, batch_size=20, learning_rate=1e-3, decay="plateau", patience=3),
+    "lstm-nano": Schedule(),
+    "lstm-zaremba-small": replace(_ZAREMBA, epochs=13, sequence_length=20, decay_after=4, decay_factor=1 / 2),
+    "lstm-zaremba-medium": replace(_ZAREMBA, epochs=39, decay_after=6, decay_factor=1 / 1.2),
+    "lstm-zaremba-large": replace(_ZAREMBA, epochs=55, decay_after=14, decay_factor=1 / 1.15, clip_norm=10.0),
+    "transformer-nano": Schedule(batch_size=32, sequence_length=64, learning_rate=3e-3, weight_decay=0.01),
+    "transformer-small": Schedule(
+        epochs=20, batch_size=32, sequence_length=256, learning_rate=1e-3, weight_decay=0.1, warmup_steps=500
+    ),
+    "transformer-base": Schedule(
+        epochs=20, batch_size=64, sequence_length=512, learning_rate=6e-4, weight_decay=0.1, warmup_steps=1000
+    ),
+}

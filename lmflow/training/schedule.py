@@ -1,0 +1,78 @@
+"""How a network is trained, as data: lengths, rates, what is averaged, when it stops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training text, at most.
+        batch_size: examples a step (parallel streams of text), over all replicas and accumulated parts.
+        sequence_length: tokens of each stream a step.
+        optimizer: Adam (with decoupled weight decay where that is not 0) or plain SGD.
+        learning_rate: the highest.
+        decay: how it falls. cosine: to a tenth over the whole training. epochs: by `decay_factor` at each epoch from
+            number `decay_after` on. plateau: by `decay_factor` at each evaluation that is not better than the best.
+        decay_after: epochs at the full rate.
+        decay_factor: what the rate is multiplied by.
+        warmup_steps: steps of a linear warm-up.
+        weight_decay: AdamW's.
+        clip_norm: largest global norm of a gradient.
+        loss_per: what the loss is a mean over. token; or stream: a sum over time, as in Zaremba's and Mikolov's code.
+        reset_share: share of streams that start a step from zero states (Melis et al. 2018), so that the model learns
+            the start of a document as it will be scored; without it states drift where evaluation never goes.
+        accumulate: parts that a batch is cut into, one after the other, so that a large one fits into memory.
+        average: what is evaluated and kept in place of the last weights. ema: an exponential mean of all steps.
+        ema_decay: of that mean.
+        patience: evaluations without a better one until training stops and the best weights are kept; 0: never.
+        evaluate_every: steps between evaluations on the validation split; 0: once an epoch.
+        checkpoint_every: steps between checkpoints.
+        precision: what GPUs compute in; weights and losses are float32 either way.
+        seed: of initial weights, dropout and the order of examples.
+    """
+
+    epochs: float = 2.0
+    batch_size: int = 64
+    sequence_length: int = 32
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 8e-3
+    decay: Literal["cosine", "epochs", "plateau", "none"] = "cosine"
+    decay_after: int = 0
+    decay_factor: float = 0.5
+    warmup_steps: int = 50
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    loss_per: Literal["token", "stream"] = "token"
+    reset_share: float = 0.05
+    accumulate: int = 1
+    average: Literal["none", "ema"] = "none"
+    ema_decay: float = 0.999
+    patience: int = 0
+    evaluate_every: int = 0
+    checkpoint_every: int = 200
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 1
+
+    def rate(self, step: int, total: int, per_epoch: int, plateau: float = 1.0) -> float:
+        """The learning rate of step number `step` (from 0) of `total`.
+
+        Args:
+            step: number of the step.
+            total: steps in all.
+            per_epoch: steps of one pass over the text.
+            plateau: what evaluations have multiplied the rate by.
+        """
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        if self.decay == "cosine":  # a half cosine (Loshchilov & Hutter 2017, one cycle)
+            share = (step - self.warmup_steps) / max(1, total - self.warmup_steps)
+            return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * min(share, 1.0))))
+        if self.decay == "epochs":
+            return float(self.learning_rate * self.decay_factor ** max(0, step // per_epoch + 1 - self.decay_after))
+        return self.learning_rate * (plateau if self.decay == "plateau" else 1.0)

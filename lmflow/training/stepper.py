@@ -1,0 +1,216 @@
+"""One optimizer step under `tf.distribute.MirroredStrategy`, and all that is carried from one to the next.
+
+The loss is a sum divided by a global count; gradients are summed over accumulated parts and all-reduced first and
+clipped after, because Keras would clip each replica by itself; embedding gradients are made dense, because Keras does
+not sum duplicate rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmflow.models.neural import NeuralModel
+from lmflow.models.noise import Noise
+from lmflow.training.batches import Batch
+from lmflow.training.schedule import Schedule
+
+Arrays = dict[str, NDArray[Any]]
+_DRAWS_A_STEP = 4096  # room in the seeds for all draws of one step
+
+
+def strategy(replicas: int) -> Any:
+    """A MirroredStrategy over `replicas` GPUs, or logical CPU devices where there are none.
+
+    Raises:
+        ValueError: the host has fewer GPUs.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        if len(gpus) < replicas:
+            raise ValueError(f"--replicas {replicas}: this host has {len(gpus)} GPUs")
+        return tf.distribute.MirroredStrategy([f"/gpu:{i}" for i in range(replicas)])
+    if replicas > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+    return tf.distribute.MirroredStrategy([f"/cpu:{i}" for i in range(replicas)])
+
+
+class Stepper:
+    """Trains a model step by step. Make it inside the strategy's scope.
+
+    Raises:
+        ValueError: a batch has fewer examples than there are parts and replicas to spread it over.
+    """
+
+    def __init__(self, spread: Any, model: NeuralModel, schedule: Schedule) -> None:
+        import tensorflow as tf
+
+        self._strategy, self._model, self._schedule = spread, model, schedule
+        self._replicas = spread.num_replicas_in_sync
+        if schedule.batch_size < schedule.accumulate * self._replicas:
+            raise ValueError(
+                f"--batch-size {schedule.batch_size} cannot be split over {self._replicas} replicas in "
+                f"{schedule.accumulate} parts"
+            )
+        self._optimizer = _optimizer(schedule)
+        self._optimizer.build(model.variables)
+        self._averages: list[Any] = []
+        if schedule.average == "ema":
+            self._averages = [tf.Variable(variable.value, trainable=False) for variable in model.variables]
+        self._states = self._parts(model.zero_states(schedule.batch_size))
+        self._run = tf.function(self._whole_step, reduce_retracing=True)
+
+    def step(self, batch: Batch, number: int, rate: float) -> tuple[float, float]:
+        """Train on one batch.
+
+        Returns:
+            The mean loss in nats a token, and the global norm of the gradient before it was clipped.
+        """
+        import tensorflow as tf
+
+        self._optimizer.learning_rate.assign(rate)
+        rows = np.arange(len(batch.tokens), dtype=np.int32)
+        inputs = self._parts((batch.tokens, batch.following, batch.weights, batch.carried, rows))
+        counted = float(batch.weights.sum())
+        divisor = counted if self._schedule.loss_per == "token" else float(len(rows))
+        numbers = (tf.constant(number), tf.constant(counted), tf.constant(divisor))
+        loss, norm, self._states = self._run(inputs, self._states, numbers)
+        return float(loss), float(norm)
+
+    def _whole_step(self, inputs: Any, states: Any, numbers: Any) -> Any:
+        loss, norm, after = self._strategy.run(self._replica_step, args=(inputs, states, numbers))
+        kept = self._schedule.ema_decay
+        for average, variable in zip(self._averages, self._model.variables, strict=bool(self._averages)):
+            self._strategy.extended.update(
+                average,
+                lambda mean, value: mean.assign(kept * mean + (1 - kept) * value),
+                args=(variable.value,),
+            )
+        return self._strategy.reduce("SUM", loss, axis=None), self._first(norm), after
+
+    def _replica_step(self, inputs: Any, states: Any, numbers: Any) -> Any:
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        number, counted, divisor = numbers
+        weights = [variable.value for variable in self._model.variables]
+        gradients, loss, after = [tf.zeros_like(weight) for weight in weights], tf.constant(0.0), []
+        for part, before in zip(inputs, states, strict=True):
+            with tf.control_dependencies(gradients):  # one part after the other, so that one fits into memory
+                nats, part_gradients, part_after = self._part_step(part, before, number, divisor, weights)
+            gradients = [a + b for a, b in zip(gradients, part_gradients, strict=True)]
+            loss = loss + nats / counted
+            after.append(part_after)
+        gradients = context.all_reduce("sum", gradients)
+        gradients, norm = tf.clip_by_global_norm(gradients, self._schedule.clip_norm)
+        # The optimizer sums over replicas once more.
+        shares = [gradient / self._replicas for gradient in gradients]
+        self._optimizer.apply_gradients(zip(shares, self._model.variables, strict=True))
+        return loss, norm, after
+
+    def _part_step(self, part: Any, before: Any, number: Any, divisor: Any, weights: list[Any]) -> Any:
+        import tensorflow as tf
+
+        tokens, following, counts, carried, rows = part
+        seed = tf.stack([number * _DRAWS_A_STEP, self._schedule.seed])
+        noise = Noise(seed, rows[0], self._schedule.batch_size)
+        before = tuple(state * tf.reshape(carried, [-1] + [1] * (len(state.shape) - 1)) for state in before)
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            losses, penalty, after = self._model.objective(tokens, following, before, noise, number)
+            nats = tf.reduce_sum(losses * counts)
+            loss = (nats + penalty) / divisor
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
+        return nats, gradients, after
+
+    # ---------------------------------------------------------------- spread
+
+    def _parts(self, arrays: tuple[NDArray[Any], ...]) -> list[tuple[Any, ...]]:
+        """Arrays cut along the batch: for each accumulated part a tuple of values, spread over the replicas."""
+        parts = self._schedule.accumulate
+        cut = [np.array_split(array, parts) for array in arrays]
+        return [tuple(self._spread(pieces[number]) for pieces in cut) for number in range(parts)]
+
+    def _spread(self, array: NDArray[Any]) -> Any:
+        import tensorflow as tf
+
+        if self._replicas == 1:
+            return tf.constant(array)
+        pieces = np.array_split(array, self._replicas)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(pieces[context.replica_id_in_sync_group])
+        )
+
+    def _first(self, value: Any) -> Any:
+        return self._strategy.experimental_local_results(value)[0]
+
+    def _gathered(self) -> list[NDArray[Any]]:
+        """The states of the whole batch, in the order of `zero_states`."""
+        whole = [
+            np.concatenate(
+                [np.asarray(piece) for part in parts for piece in self._strategy.experimental_local_results(part)]
+            )
+            for parts in zip(*self._states, strict=True)
+        ]
+        return whole
+
+    # ------------------------------------------------------------ checkpoint
+
+    def arrays(self) -> Arrays:
+        """Everything that the next step depends on."""
+        arrays = {f"model{i}": np.asarray(v) for i, v in enumerate(self._model.variables)}
+        arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(self._optimizer.variables)}
+        arrays |= {f"average{i}": v.numpy() for i, v in enumerate(self._averages)}
+        return arrays | {f"state{i}": state for i, state in enumerate(self._gathered())}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on from what `arrays` gave."""
+        kinds = (
+            ("model", self._model.variables),
+            ("optimizer", self._optimizer.variables),
+            ("average", self._averages),
+        )
+        for kind, variables in kinds:
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"{kind}{i}"])
+        names = sorted((name for name in arrays if name.startswith("state")), key=lambda name: int(name[5:]))
+        self._states = self._parts(tuple(arrays[name] for name in names))
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The averaged weights in the model for a while, where there are any."""
+        if not self._averages:
+            yield
+            return
+        last = self.weights()
+        self.set_weights([average.numpy() for average in self._averages])
+        try:
+            yield
+        finally:
+            self.set_weights(last)
+
+    def weights(self) -> list[NDArray[Any]]:
+        """The model's weights."""
+        return [np.asarray(variable) for variable in self._model.variables]
+
+    def set_weights(self, values: list[NDArray[Any]]) -> None:
+        """Give the model other weights."""
+        for variable, value in zip(self._model.variables, values, strict=True):
+            variable.assign(value)
+
+
+def _optimizer(schedule: Schedule) -> Any:
+    import keras
+
+    if schedule.optimizer == "sgd":
+        return keras.optimizers.SGD(schedule.learning_rate)
+    if schedule.weight_decay:
+        return keras.optimizers.AdamW(schedule.learning_rate, weight_decay=schedule.weight_decay)
+    return keras.optimizers.Adam(schedule.learning_rate)

@@ -1,0 +1,71 @@
+"""Every network learns, and a training that crashed and went on ends where one that did not crash ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lmflow.models import families
+from lmflow.training.batches import StreamBatches
+from lmflow.training.loop import Point, train
+from lmflow.training.schedule import Schedule
+from tests.training.trainer import SHAPES
+
+V = 12
+TEXT = np.tile([3, 1, 4, 1, 5, 9, 2, 6, 0], 200)
+PLAIN = Schedule(epochs=6, batch_size=6, sequence_length=10, learning_rate=0.02, warmup_steps=2, checkpoint_every=9)
+
+
+class Crash(Exception):
+    pass
+
+
+def fit(family: str, folder: Path, schedule: Schedule, crash_at: int = -1) -> Any:
+    def report(point: Point, total: int) -> None:
+        if point.step == crash_at:
+            raise Crash
+
+    return train(
+        lambda: families.NEURAL[family](V, SHAPES[family], seed=5),
+        StreamBatches(TEXT, schedule),
+        lambda model: float(model.token_nats([TEXT[:90]]).mean()),
+        schedule,
+        folder,
+        report=report,
+    )
+
+
+@pytest.mark.parametrize("family", sorted(families.NEURAL))
+def test_it_learns_and_resumes_where_it_was(family: str, tmp_path: Path) -> None:
+    model, outcome = fit(family, tmp_path / "whole", PLAIN)
+    assert outcome.points[-1].valid_loss < 0.6 * math.log(V)
+    with pytest.raises(Crash):
+        fit(family, tmp_path / "crashed", PLAIN, crash_at=40)
+    resumed, _ = fit(family, tmp_path / "crashed", PLAIN)
+    for one, other in zip(model.variables, resumed.variables, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_averages_and_the_best_weights_survive_a_crash_too(tmp_path: Path) -> None:
+    kept = replace(PLAIN, average="ema", ema_decay=0.9, decay="plateau", patience=2, accumulate=2, evaluate_every=7)
+    model, outcome = fit("mlp", tmp_path / "whole", kept)
+    with pytest.raises(Crash):
+        fit("mlp", tmp_path / "crashed", kept, crash_at=24)
+    resumed, again = fit("mlp", tmp_path / "crashed", kept)
+    assert [point.step for point in again.points] == [point.step for point in outcome.points]
+    for one, other in zip(model.variables, resumed.variables, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+    best = min(point.valid_loss for point in outcome.points)
+    assert float(model.token_nats([TEXT[:90]]).mean()) == pytest.approx(best, rel=2e-3)
+
+
+def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> None:
+    whole, _ = fit("lstm", tmp_path / "whole", PLAIN)
+    parts, _ = fit("lstm", tmp_path / "parts", replace(PLAIN, accumulate=4))
+    for one, other in zip(whole.variables, parts.variables, strict=True):
+        assert np.asarray(other) == pytest.approx(np.asarray(one), abs=1e-3)

@@ -1,9 +1,9 @@
 r"""Train a language model on the latest dataset of one language and register it as `lm-<lang>`.
 
-Families: `ngram` (interpolated modified Kneser-Ney); the networks `mlp`, `rnn`, `lstm` and `transformer`, trained by
-one loop under tf.distribute.MirroredStrategy; and `lstm+ngram`: the two mixed, with a weight fitted on the validation
-split (what of the two is missing is trained first). A network's --preset names its shape and how it is trained (its
-recipe: lmflow/training/recipes.py); options that are given replace single values of the recipe.
+Families: `ngram` (interpolated modified Kneser-Ney); the networks `mlp`, `rnn`, `lstm`, `transformer` and `vae`,
+trained by one loop under tf.distribute.MirroredStrategy; and `lstm+ngram`: the two mixed, with a weight fitted on the
+validation split (what of the two is missing is trained first). A network's --preset names its shape and how it is
+trained (its recipe: lmflow/training/recipes.py); options that are given replace single values of the recipe.
 
 The same data, options and code train once: a second run finds the version and says so. A killed training goes on at its
 newest checkpoint and ends in the same weights. The gate (promote_model) decides what becomes champion, not this job.
@@ -29,7 +29,7 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
@@ -49,6 +49,7 @@ from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
 from lmflow.models.contract import LanguageModel
 from lmflow.models.families import NEURAL, PRESETS
+from lmflow.models.vae import Vae
 from lmflow.settings import settings
 from lmflow.training import registration
 from lmflow.training.recipes import RECIPES
@@ -64,7 +65,7 @@ class TrainLanguageModel(Options):
     """Options of train_language_model."""
 
     lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
-    architecture: Literal["ngram", "mlp", "rnn", "lstm", "transformer", "lstm+ngram"] = Field(
+    architecture: Literal["ngram", "mlp", "rnn", "lstm", "transformer", "vae", "lstm+ngram"] = Field(
         description="Family of model."
     )
     order: int = Field(5, description="ngram: longest n-gram, in tokens.", ge=1, le=8)
@@ -246,6 +247,7 @@ def _test_metrics(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
         "test_bits_per_byte": estimate.value,
         "test_bits_per_byte_low": estimate.low,
         "test_bits_per_byte_high": estimate.high,
+        **(_latent_metrics(model, dataset, "test") if isinstance(model, Vae) else {}),
     }
 
 
@@ -294,7 +296,7 @@ def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
 def _train_network(
     options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, bar: Bar
 ) -> _Trained:
-    from lmflow.training.batches import StreamBatches
+    from lmflow.training.batches import batches_of
     from lmflow.training.loop import Point, TrainingDiverged, TrainingOutOfMemory, train
 
     preset, schedule = PRESETS[options.architecture][_preset(options)], _schedule(options, dataset)
@@ -322,7 +324,7 @@ def _train_network(
             lambda: NEURAL[options.architecture](
                 dataset.manifest["vocabulary"], preset, options.seed, schedule.precision
             ),
-            StreamBatches(text.tokens, schedule, text.ends, text.doc_ids),
+            batches_of(NEURAL[options.architecture], preset, text, schedule),
             validate,
             schedule,
             checkpoints,
@@ -338,7 +340,15 @@ def _train_network(
         registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss")), "plots/loss.png"
     )
     measured = {"tokens_per_second": outcome.tokens_per_second, "input_wait_share": outcome.input_share}
+    if isinstance(model, Vae):
+        measured |= _latent_metrics(model, dataset, "valid")
     return _Trained(model, document_nats(model, dataset, "valid"), measured)
+
+
+def _latent_metrics(model: Vae, dataset: Dataset, split: str) -> dict[str, float]:
+    """Bounds and KL in nats a sentence (a piece of a longer document), and how many latent units say something."""
+    report = model.latent_report(dataset.split(split).documents())
+    return {f"{split}_{name}": float(value) for name, value in asdict(report).items()}
 
 
 def _continued(checkpoints: Path) -> str | None:

@@ -1,7 +1,7 @@
 """Kneser-Ney as KenLM sees it: our model of WikiText-2's files, exported as ARPA, scored by both.
 
-KenLM (https://github.com/kpu/kenlm, LGPL-2.1) lives in an environment of its own that this makes. WikiText-2's test file
-trains (its training file is not among the data), the first half of the validation file's lines validates, the rest
+KenLM (https://github.com/kpu/kenlm, LGPL-2.1) lives in an environment of its own that this makes. WikiText-2's test
+file trains (its training file is not among the data), the first half of the validation file's lines validates, the rest
 tests; words between blanks, `<eos>` after each line, all words of the training part, no count cut-offs.
 
 Takes about half a minute on two cores. Usage: python -m benchmarks.language_models.kneser_ney [folder of valid.txt and
@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.language_models.split import wikitext_2
+from benchmarks.language_models._split import wikitext_2
 
 KENLM: Final = "kenlm==0.3.0"
 _SCORER: Final = """

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from lmflow.models import lstm, mlp, rnn, transformer
+from lmflow.models import lstm, mlp, rnn, transformer, vae
 from lmflow.models.contract import LanguageModel
 from lmflow.models.mixture import Mixture
 from lmflow.models.neural import NeuralModel
@@ -17,6 +17,7 @@ NEURAL: Final[dict[str, type[NeuralModel]]] = {
     "rnn": rnn.Rnn,
     "lstm": lstm.Lstm,
     "transformer": transformer.Transformer,
+    "vae": vae.Vae,
 }
 FAMILIES: Final[dict[str, type[LanguageModel]]] = {"ngram": KneserNey, **NEURAL, "lstm+ngram": Mixture}
 #: The shapes of every family; a family's first is its default.
@@ -25,6 +26,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "rnn": rnn.PRESETS,
     "lstm": lstm.PRESETS,
     "transformer": transformer.PRESETS,
+    "vae": vae.PRESETS,
 }
 _FILE: Final = "family.json"
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class NeuralModel(LanguageModel):
     #: The family's dataclass of shapes, and the stem of its files.
     preset_type: ClassVar[type[Any]]
     stem: ClassVar[str]
+    #: What it trains on: streams of running text, or pieces of documents, each by itself.
+    reads: ClassVar[Literal["streams", "pieces"]] = "streams"
 
     def __init__(self, vocabulary: int, preset: Any, seed: int = 0, precision: str = "float32") -> None:
         self.vocabulary = vocabulary
@@ -86,13 +88,14 @@ class NeuralModel(LanguageModel):
         return self.logits(hidden), after
 
     def objective(
-        self, tokens: Any, following: Any, states: States, noise: Noise, step: Any
+        self, tokens: Any, following: Any, weights: Any, states: States, noise: Noise, step: Any
     ) -> tuple[Any, Any, States]:
         """What training minimises: a sum over tokens and a penalty.
 
         Args:
             tokens: ids. Shape [batch, time].
             following: the id after each. Shape [batch, time].
+            weights: 1 where a prediction counts, 0 where there is padding. Shape [batch, time].
             states: before the first token.
             noise: this step's randomness.
             step: number of the step, for penalties that are annealed.

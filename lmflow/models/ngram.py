@@ -195,7 +195,7 @@ class KneserNey(LanguageModel):
             file.write("\n\\end\\\n")
 
     def _interpolated(self) -> list[Floats]:
-        """p of every stored n-gram's last word after the others, by order."""
+        """Probability of every stored n-gram's last word after the others, by order."""
         found = [self._gamma0 / self.vocabulary + self._levels[0].alpha]
         suffix = np.zeros(self.vocabulary, np.int64)  # index of each n-gram without its first word, one order below
         for k in range(1, self.order):

@@ -36,7 +36,8 @@ class Noise:
         import tensorflow as tf
 
         shape = tf.shape(values)
-        drawn = self.uniform(shape[0], tf.concat([[1], shape[2:]], 0) if through_time else shape[1:])
+        rows = shape[0] if values.shape[0] is None else values.shape[0]
+        drawn = self.uniform(rows, tf.concat([[1], shape[2:]], 0) if through_time else shape[1:])
         return values * tf.cast(drawn >= rate, values.dtype) / (1 - rate)
 
     def drop_weights(self, weights: Any, rate: float, rows: bool = False) -> Any:
@@ -54,14 +55,20 @@ class Noise:
         import tensorflow as tf
 
         whole = tf.random.stateless_uniform(tf.concat([[self._total], shape], 0), self._next())
-        return whole[self._first : self._first + rows]
+        return self._rows(whole, rows)
 
     def normal(self, rows: Any, shape: Any) -> Any:
         """Standard normal numbers for this part's rows. Shape [rows, *shape]."""
         import tensorflow as tf
 
         whole = tf.random.stateless_normal(tf.concat([[self._total], shape], 0), self._next())
-        return whole[self._first : self._first + rows]
+        return self._rows(whole, rows)
+
+    def _rows(self, whole: Any, rows: Any) -> Any:
+        part = whole[self._first : self._first + rows]
+        if isinstance(rows, int):  # the slice has forgotten it
+            part.set_shape([rows, *part.shape[1:]])
+        return part
 
     def _next(self) -> Any:
         self._drawn += 1

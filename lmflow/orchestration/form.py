@@ -17,6 +17,7 @@ ARCHITECTURES = {
     "rnn": "Simple recurrent (Elman)",
     "lstm": "LSTM",
     "transformer": "Transformer",
+    "vae": "Variational autoencoder (Bowman)",
     "lstm+ngram": "LSTM and n-gram, mixed",
 }
 _USUAL_ARCHITECTURES = ("ngram", "lstm", "lstm+ngram")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmflow.dataset.shards import Split
 from lmflow.models.contract import END_OF_DOCUMENT, Tokens
+from lmflow.models.neural import NeuralModel
 from lmflow.training.schedule import Schedule
+
+_PAD_TO: Final = 8  # lengths of pieces are rounded up to a multiple: few shapes, few compilations
 
 
 @dataclass(frozen=True)
@@ -99,3 +103,73 @@ class StreamBatches:
         last = np.searchsorted(self._ends, starts + self._schedule.sequence_length - 1, side="right")
         numbers = sorted({number for low, high in zip(first, last, strict=True) for number in range(low, high + 1)})
         return [self._doc_ids[number] for number in numbers if number < len(self._doc_ids)]
+
+
+class PieceBatches:
+    """Pieces of documents in a new order each epoch, `batch_size` a step; each is read by itself, padded at its end.
+
+    A document is cut into pieces of `longest` tokens, its end included. Pieces of similar length meet in a batch, so
+    that little is padding. The last batch of an epoch may hold empty rows, which count for nothing.
+
+    Args:
+        tokens: documents, each followed by END_OF_DOCUMENT. Shape [tokens].
+        ends: index after each document. Shape [documents].
+        doc_ids: their ids.
+        longest: tokens of the longest piece.
+        schedule: gives the batch size and the seed.
+    """
+
+    def __init__(
+        self, tokens: Tokens, ends: NDArray[np.int64], doc_ids: Sequence[str], longest: int, schedule: Schedule
+    ) -> None:
+        self._tokens, self._doc_ids, self._longest, self._schedule = tokens, doc_ids, longest, schedule
+        lengths = np.diff(ends, prepend=0)
+        counts = -(-lengths // longest)
+        self._document = np.repeat(np.arange(len(ends)), counts)
+        number = np.arange(len(self._document)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._start = np.repeat(ends - lengths, counts) + number * longest
+        self._stop = np.minimum(self._start + longest, np.repeat(ends, counts))
+        self.per_epoch = -(-len(self._start) // schedule.batch_size)
+        self._order = (-1, np.zeros(0, np.int64))
+
+    def batch(self, step: int) -> Batch:
+        """What step number `step` reads."""
+        rows = self._rows(step)
+        longest = int((self._stop[rows] - self._start[rows]).max())
+        time = min(-(-longest // _PAD_TO) * _PAD_TO, max(self._longest, longest))
+        window = np.full((self._schedule.batch_size, time + 1), END_OF_DOCUMENT, np.int32)
+        weights = np.zeros((self._schedule.batch_size, time), np.float32)
+        for row, piece in enumerate(rows):
+            start, stop = self._start[piece], self._stop[piece]
+            window[row, 1 : stop - start + 1], weights[row, : stop - start] = self._tokens[start:stop], 1
+        return Batch(window[:, :-1], window[:, 1:], weights, np.zeros(len(window), np.float32))
+
+    def documents(self, step: int) -> list[str]:
+        """Ids of the documents that the step reads from."""
+        return [self._doc_ids[number] for number in sorted(set(self._document[self._rows(step)].tolist()))]
+
+    def _rows(self, step: int) -> NDArray[np.int64]:
+        epoch, place = divmod(step, self.per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, self._shuffled(np.random.default_rng([self._schedule.seed, epoch])))
+        size = self._schedule.batch_size
+        return self._order[1][place * size : (place + 1) * size]
+
+    def _shuffled(self, draw: np.random.Generator) -> NDArray[np.int64]:
+        """All pieces, those of similar length near each other, batches in random order; the short batch stays last."""
+        size, order = self._schedule.batch_size, draw.permutation(len(self._start))
+        lengths = (self._stop - self._start)[order]
+        whole = len(order) // size * size
+        near = order[:whole][np.argsort(lengths[:whole] // _PAD_TO, kind="stable")].reshape(-1, size)
+        return np.concatenate([near[draw.permutation(len(near))].ravel(), order[whole:]])
+
+
+def batches_of(model: type[NeuralModel], preset: Any, text: Split, schedule: Schedule) -> Batches:
+    """The training text in the way that a family reads it.
+
+    Raises:
+        ValueError: the text is shorter than one step.
+    """
+    if model.reads == "pieces":
+        return PieceBatches(text.tokens, text.ends, text.doc_ids, preset.longest, schedule)
+    return StreamBatches(text.tokens, schedule, text.ends, text.doc_ids)

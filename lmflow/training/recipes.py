@@ -32,6 +32,8 @@ RECIPES: Final[dict[str, Schedule]] = {
     "lstm-zaremba-small": replace(_ZAREMBA, epochs=13, sequence_length=20, decay_after=4, decay_factor=1 / 2),
     "lstm-zaremba-medium": replace(_ZAREMBA, epochs=39, decay_after=6, decay_factor=1 / 1.2),
     "lstm-zaremba-large": replace(_ZAREMBA, epochs=55, decay_after=14, decay_factor=1 / 1.15, clip_norm=10.0),
+    "vae-nano": Schedule(epochs=4, batch_size=32, learning_rate=3e-3),
+    "vae-bowman": Schedule(epochs=40, batch_size=32, learning_rate=1e-3, decay="plateau", clip_norm=5.0),
     "transformer-nano": Schedule(batch_size=32, sequence_length=64, learning_rate=3e-3, weight_decay=0.01),
     "transformer-small": Schedule(
         epochs=20, batch_size=32, sequence_length=256, learning_rate=1e-3, weight_decay=0.1, warmup_steps=500

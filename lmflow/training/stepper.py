@@ -124,7 +124,7 @@ class Stepper:
         before = tuple(state * tf.reshape(carried, [-1] + [1] * (len(state.shape) - 1)) for state in before)
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            losses, penalty, after = self._model.objective(tokens, following, before, noise, number)
+            losses, penalty, after = self._model.objective(tokens, following, counts, before, noise, number)
             nats = tf.reduce_sum(losses * counts)
             loss = (nats + penalty) / divisor
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]

@@ -122,6 +122,16 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
     assert 1 < trained["metrics"]["test_perplexity"] < 5
     assert trained["metrics"]["test_bits_per_byte_low"] <= trained["metrics"]["test_bits_per_byte"] < 1
     assert train_language_model.run(options, PROGRESS)["status"] == "nothing_new"
+
+    small = {"epochs": 2, "batch_size": 4, "sequence_length": 10, "tokenizer": "whitespace", "vocabulary": None}
+    network = options.model_copy(update={"architecture": "lstm", "preset": "lstm-zaremba-small", **small})
+    zaremba = train_language_model.run(network, PROGRESS)
+    words = train_language_model.run(network.model_copy(update={"architecture": "ngram", "preset": None}), PROGRESS)
+    assert 1 < words["metrics"]["test_perplexity"] < zaremba["metrics"]["test_perplexity"] < 20
+    vae = train_language_model.run(network.model_copy(update={"architecture": "vae", "preset": "vae-nano"}), PROGRESS)
+    assert vae["metrics"]["test_importance_weighted"] <= vae["metrics"]["test_negative_elbo"] + 0.1
+    with pytest.raises(ValueError, match=r"--preset rnn-nano is not of lstm; choose lstm-nano, "):
+        train_language_model.TrainLanguageModel(lang="en", architecture="lstm", preset="rnn-nano")
     with pytest.raises(ValueError, match="go together"):
         train_language_model.TrainLanguageModel(lang="en", architecture="ngram", train_file=files["train_file"])
     missing = options.model_copy(update={"test_file": tmp_path / "nowhere.txt"})

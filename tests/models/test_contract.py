@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +13,10 @@ from tests.training.trainer import SHAPES
 
 V = 30
 DOCUMENTS = [np.random.default_rng(n).integers(1, V, length) for n, length in enumerate([1, 5, 64, 150, 63, 0])]
-PROJECT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module", params=sorted(families.NEURAL))
+# A VAE scores a bound, not what its decoder says of each token: tests/models/test_vae.py.
+@pytest.fixture(scope="module", params=sorted(set(families.NEURAL) - {"vae"}))
 def model(request: pytest.FixtureRequest) -> NeuralModel:
     return families.NEURAL[request.param](V, SHAPES[request.param], seed=3)
 
@@ -56,36 +53,3 @@ def test_a_saved_model_scores_and_writes_the_same(model: NeuralModel, tmp_path: 
     assert np.array_equal(model.generate(prompt, 12, seed=2), again.generate(prompt, 12, seed=2))
     assert not np.array_equal(model.generate(prompt, 12, seed=2), model.generate(prompt, 12, seed=9))
     assert model.n_parameters == again.n_parameters
-
-
-def test_the_definitions_give_the_same_logits_on_another_keras_backend(tmp_path: Path) -> None:
-    tokens, expected = np.stack([DOCUMENTS[2][:20], DOCUMENTS[3][:20]]).astype(np.int32), {}
-    for name, family in families.NEURAL.items():
-        model = family(V, SHAPES[name], seed=3)
-        (tmp_path / name).mkdir()
-        families.save(model, tmp_path / name)
-        logits, _ = model.forward(tokens, model.zero_states(2))
-        expected[name] = np.asarray(logits)
-    np.savez(tmp_path / "expected.npz", tokens=tokens, **expected)
-    script = (
-        "import sys, numpy as np, keras; from pathlib import Path; from lmflow.models import families\n"
-        "assert keras.backend.backend() == 'numpy'\n"
-        "folder = Path(sys.argv[1]); known = np.load(folder / 'expected.npz'); worst = {}\n"
-        "for name in families.NEURAL:\n"
-        "    model = families.load(folder / name)\n"
-        "    logits, _ = model.forward(known['tokens'], model.zero_states(2))\n"
-        "    worst[name] = float(np.abs(np.asarray(logits) - known[name]).max())\n"
-        "import json; print(json.dumps([worst, 'tensorflow' in sys.modules]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)],
-        cwd=PROJECT,
-        env={"KERAS_BACKEND": "numpy", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    worst, imported = json.loads(done.stdout)
-    assert not imported
-    assert max(worst.values()) < 1e-4, worst

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lmflow.dataset.shards import Split
 from lmflow.models import families
-from lmflow.training.batches import StreamBatches
+from lmflow.training.batches import batches_of
 from lmflow.training.loop import Point, train
 from lmflow.training.schedule import Schedule
 from tests.training.trainer import SHAPES
 
 V = 12
 TEXT = np.tile([3, 1, 4, 1, 5, 9, 2, 6, 0], 200)
+ENDS = np.flatnonzero(TEXT == 0) + 1
+SPLIT = Split(TEXT, ENDS, np.full(len(ENDS), 8), tuple(map(str, ENDS)))
 PLAIN = Schedule(epochs=6, batch_size=6, sequence_length=10, learning_rate=0.02, warmup_steps=2, checkpoint_every=9)
 
 
@@ -32,8 +35,8 @@ def fit(family: str, folder: Path, schedule: Schedule, crash_at: int = -1) -> An
 
     return train(
         lambda: families.NEURAL[family](V, SHAPES[family], seed=5),
-        StreamBatches(TEXT, schedule),
-        lambda model: float(model.token_nats([TEXT[:90]]).mean()),
+        batches_of(families.NEURAL[family], SHAPES[family], SPLIT, schedule),
+        lambda model: float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()),
         schedule,
         folder,
         report=report,
@@ -43,7 +46,7 @@ def fit(family: str, folder: Path, schedule: Schedule, crash_at: int = -1) -> An
 @pytest.mark.parametrize("family", sorted(families.NEURAL))
 def test_it_learns_and_resumes_where_it_was(family: str, tmp_path: Path) -> None:
     model, outcome = fit(family, tmp_path / "whole", PLAIN)
-    assert outcome.points[-1].valid_loss < 0.6 * math.log(V)
+    assert outcome.points[-1].valid_loss < 0.75 * math.log(V)
     with pytest.raises(Crash):
         fit(family, tmp_path / "crashed", PLAIN, crash_at=40)
     resumed, _ = fit(family, tmp_path / "crashed", PLAIN)
@@ -61,7 +64,7 @@ def test_averages_and_the_best_weights_survive_a_crash_too(tmp_path: Path) -> No
     for one, other in zip(model.variables, resumed.variables, strict=True):
         assert np.array_equal(np.asarray(one), np.asarray(other))
     best = min(point.valid_loss for point in outcome.points)
-    assert float(model.token_nats([TEXT[:90]]).mean()) == pytest.approx(best, rel=2e-3)
+    assert float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()) == pytest.approx(best, rel=2e-3)
 
 
 def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> None:

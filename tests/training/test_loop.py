@@ -52,16 +52,21 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_runs_killed_in_a_step_an_evaluation_and_a_checkpoint_end_in_the_same_weights_bit_for_bit(
     uninterrupted: Path, tmp_path: Path
 ) -> None:
-    # Checkpoints are due every 7 steps and evaluations every 20, an epoch has 44.
-    for kill_in, kill_at, left in (("step", 60, 56), ("evaluation", 39, 35), ("checkpoint", 62, 56)):
-        folder = tmp_path / kill_in
-        killed = start(folder, "lstm", kill_at=kill_at, kill_in=kill_in, schedule=IN_PARTS)
-        finish(killed, -signal.SIGKILL)
-        assert checkpoint.latest(folder / "checkpoints").step == left
-        assert finish(start(folder, "lstm", schedule=IN_PARTS)) == "steps 88 points [20, 40, 60, 80, 88]\n"
-        whole, resumed = weights(uninterrupted, "lstm"), weights(folder, "lstm")
-        assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
-        assert not list((folder / "checkpoints").glob(".*.partial"))
+    # Checkpoints are due every 7 steps and evaluations every 20; an epoch has 44 steps.
+    moments = {"step": (60, 56), "evaluation": (39, 35), "checkpoint": (63, 56)}
+    killed = {
+        kill_in: start(tmp_path / kill_in, "lstm", kill_at=kill_at, kill_in=kill_in, schedule=IN_PARTS)
+        for kill_in, (kill_at, _) in moments.items()
+    }
+    for kill_in, (_, left) in moments.items():
+        finish(killed[kill_in], -signal.SIGKILL)
+        assert checkpoint.latest(tmp_path / kill_in / "checkpoints").step == left
+    resumed = {kill_in: start(tmp_path / kill_in, "lstm", schedule=IN_PARTS) for kill_in in moments}
+    for kill_in, process in resumed.items():
+        assert finish(process) == "steps 88 points [20, 40, 60, 80, 88]\n"
+        whole, again = weights(uninterrupted, "lstm"), weights(tmp_path / kill_in, "lstm")
+        assert all(np.array_equal(whole[name], again[name]) for name in whole)
+        assert not list((tmp_path / kill_in / "checkpoints").glob(".*.partial"))
 
 
 def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -> None:

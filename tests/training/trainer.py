@@ -20,6 +20,7 @@ from lmflow.models.lstm import LstmPreset
 from lmflow.models.mlp import MlpPreset
 from lmflow.models.rnn import RnnPreset
 from lmflow.models.transformer import TransformerPreset
+from lmflow.models.vae import VaePreset
 from lmflow.training import checkpoint
 from lmflow.training.batches import StreamBatches
 from lmflow.training.loop import Point, train
@@ -30,6 +31,7 @@ SHAPES: dict[str, Any] = {
     "mlp": MlpPreset(order=4, features=6, width=16, dropout=0.3),
     "rnn": RnnPreset(width=16, dropout=0.3),
     "lstm": LstmPreset(layers=2, width=16, dropout=0.3),
+    "vae": VaePreset(width=16, latent=4, longest=9, anneal_steps=20, word_dropout=0.2, dropout=0.1),
     "transformer": TransformerPreset(layers=2, width=16, heads=2, inner=24, memory=8, dropout=0.3),
 }
 VOCABULARY = 40

@@ -3,11 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-<<<<<<< HEAD
-.PHONY: help demo up down status test test-faults test-browser lint bench lock clean
-=======
-.PHONY: help demo up down status test test-browser lint bench bench-gpu lock clean
->>>>>>> 27258b9 (Add a sentence VAE, an AWD-LSTM to come, and benchmarks of every family beside KenLM and PyTorch)
+.PHONY: help demo up down status test test-faults test-browser lint bench bench-gpu lock clean
 
 SYSTEM_PYTHON := $(shell for name in python3 python3.11 python3.12 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 BOOTSTRAP = @$(or $(SYSTEM_PYTHON),$(error lmflow needs Python 3.11 or 3.12 and found none; install one and run make again)) lmflow/bootstrap.py

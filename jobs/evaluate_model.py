@@ -106,13 +106,21 @@ def _score(version: registry.Version, dataset: Dataset, digest: str, progress: P
 
 def _figures(scores: Scores) -> Result:
     estimate: Estimate = bits_per_byte(scores.nats, scores.n_bytes)
+    source = np.array([doc_id.partition(":")[0] for doc_id in scores.doc_ids])
+    by_source = {
+        name: bits_per_byte(scores.nats[source == name], scores.n_bytes[source == name]) for name in sorted(set(source))
+    }
     return {
         "documents": len(scores.doc_ids),
         "bits_per_byte": asdict(estimate),
+        "by_source": {
+            name: {"documents": int((source == name).sum()), **asdict(found)} for name, found in by_source.items()
+        },
         "metrics": {
             "test_bits_per_byte": estimate.value,
             "test_bits_per_byte_low": estimate.low,
             "test_bits_per_byte_high": estimate.high,
+            **{f"test_bits_per_byte_{name}": found.value for name, found in by_source.items()},
         },
     }
 

@@ -1,9 +1,9 @@
 r"""Train a language model on the latest dataset of one language and register it as `lm-<lang>`.
 
-Families: `ngram` (interpolated modified Kneser-Ney); the networks `mlp`, `rnn`, `lstm`, `transformer` and `vae`,
-trained by one loop under tf.distribute.MirroredStrategy; and `lstm+ngram`: the two mixed, with a weight fitted on the
-validation split (what of the two is missing is trained first). A network's --preset names its shape and how it is
-trained (its recipe: lmflow/training/recipes.py); options that are given replace single values of the recipe.
+Families: `ngram` (interpolated modified Kneser-Ney); the networks `mlp`, `rnn`, `lstm`, `awd-lstm`, `transformer`
+and `vae`, trained by one loop under tf.distribute.MirroredStrategy; and `lstm+ngram`: the two mixed, with a weight
+fitted on the validation split (what of the two is missing is trained first). A network's --preset names its shape and
+how it is trained (its recipe: lmflow/training/recipes.py); options that are given replace single values of the recipe.
 
 The same data, options and code train once: a second run finds the version and says so. A killed training goes on at its
 newest checkpoint and ends in the same weights. The gate (promote_model) decides what becomes champion, not this job.
@@ -44,6 +44,7 @@ from lmflow.dataset.shards import Dataset
 from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
+from lmflow.evaluation.generation import distinct, next_token, repetition, self_bleu
 from lmflow.evaluation.scores import document_nats
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
@@ -56,6 +57,8 @@ from lmflow.training.recipes import RECIPES
 from lmflow.training.schedule import Schedule
 
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
+_WRITTEN_TEXTS: Final = 8  # samples whose variety is measured, and the most tokens of each
+_WRITTEN_TOKENS: Final = 60
 _BPE_VOCABULARY: Final = 1000
 _MOST_WORDS: Final = 1_000_000
 _PRESET_NAMES: Final = tuple(name for family in PRESETS.values() for name in family)
@@ -65,7 +68,7 @@ class TrainLanguageModel(Options):
     """Options of train_language_model."""
 
     lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
-    architecture: Literal["ngram", "mlp", "rnn", "lstm", "transformer", "vae", "lstm+ngram"] = Field(
+    architecture: Literal["ngram", "mlp", "rnn", "lstm", "awd-lstm", "transformer", "vae", "lstm+ngram"] = Field(
         description="Family of model."
     )
     order: int = Field(5, description="ngram: longest n-gram, in tokens.", ge=1, le=8)
@@ -172,6 +175,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
                 "valid_perplexity": perplexity(trained.valid_nats, len(valid.tokens)),
                 "valid_bits_per_byte": estimate.value,
                 **trained.metrics,
+                **_writing(trained.model, dataset),
                 "parameters": float(trained.model.n_parameters),
             }
             if options.train_file is not None:
@@ -193,6 +197,21 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
             version = registration.register(opened, name, options.architecture, trained.model, dataset, card, tags)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return {**_facts(options, name, version.version, opened.run_id), "metrics": metrics, "samples": samples}
+
+
+def _writing(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
+    """How sure the model is of the validation split's next tokens, and how varied what it writes is."""
+    found = next_token(model, dataset.split("valid").documents())
+    empty = np.zeros(0, np.int64)
+    texts = [model.generate(empty, _WRITTEN_TOKENS, seed=seed).tolist() for seed in range(_WRITTEN_TEXTS)]
+    return {
+        "valid_next_token_accuracy": found.accuracy,
+        "valid_calibration_error": found.calibration_error,
+        "written_distinct_1": distinct(texts, 1),
+        "written_distinct_2": distinct(texts, 2),
+        "written_repetition": repetition(texts),
+        "written_self_bleu": self_bleu(texts),
+    }
 
 
 def _parts(options: TrainLanguageModel, progress: Progress) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """Tokens a second of training an LSTM 2x200 and a Transformer 4x128, beside the same networks in PyTorch.
 
 PyTorch (CPU build, BSD-3; benchmark only) lives in an environment of its own that this makes. Both train the same
-shapes on the same random tokens: LSTM 20 streams of 35, Transformer 16 of 64 with a memory of 64; vocabulary 10,000, SGD and
-clipping, states carried. Runs of both alternate in processes of their own; the best of each counts. Also shown: the
-share of a 2,048 matrix product's rate, and what our loop costs over its bare `tf.function` step.
+shapes on the same random tokens: LSTM 20 streams of 35, Transformer 16 of 64 with a memory of 64; vocabulary 10,000,
+SGD and clipping, states carried. Runs of both alternate in processes of their own; the best of each counts. Also
+shown: the share of a 2,048 matrix product's rate, and what our loop costs over its bare `tf.function` step.
 
 Takes about four minutes on two quiet cores. Usage: python -m benchmarks.language_models.torch_speed [rounds]
 """

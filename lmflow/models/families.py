@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from lmflow.models import lstm, mlp, rnn, transformer, vae
+from lmflow.models import awd_lstm, lstm, mlp, rnn, transformer, vae
 from lmflow.models.contract import LanguageModel
 from lmflow.models.mixture import Mixture
 from lmflow.models.neural import NeuralModel
@@ -16,6 +16,7 @@ NEURAL: Final[dict[str, type[NeuralModel]]] = {
     "mlp": mlp.Mlp,
     "rnn": rnn.Rnn,
     "lstm": lstm.Lstm,
+    "awd-lstm": awd_lstm.AwdLstm,
     "transformer": transformer.Transformer,
     "vae": vae.Vae,
 }
@@ -25,6 +26,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "mlp": mlp.PRESETS,
     "rnn": rnn.PRESETS,
     "lstm": lstm.PRESETS,
+    "awd-lstm": awd_lstm.PRESETS,
     "transformer": transformer.PRESETS,
     "vae": vae.PRESETS,
 }

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from lmflow.crawl.sources import Source, Sources
-from lmflow.models.families import PRESETS
+from lmflow.orchestration.plan import PRESETS
 
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 ARCHITECTURES = {
@@ -16,6 +16,7 @@ ARCHITECTURES = {
     "mlp": "Feed-forward (Bengio)",
     "rnn": "Simple recurrent (Elman)",
     "lstm": "LSTM",
+    "awd-lstm": "AWD-LSTM (Merity)",
     "transformer": "Transformer",
     "vae": "Variational autoencoder (Bowman)",
     "lstm+ngram": "LSTM and n-gram, mixed",
@@ -106,8 +107,8 @@ def _models() -> dict[str, Param]:
         "architectures": _choice(_USUAL_ARCHITECTURES, list(ARCHITECTURES), _MODELS, "Each is trained.", ARCHITECTURES),
         "ngram_order": _number("integer", 5, 2, 7, _MODELS, "n-gram: its longest context and the next token."),
         **{
-            f"{family}_preset": Param(
-                next(iter(presets)),
+            f"{family.replace('-', '_')}_preset": Param(
+                presets[0],
                 enum=list(presets),
                 section=_MODELS,
                 description=f"{ARCHITECTURES[family]}: shape of the network, and how it is trained.",

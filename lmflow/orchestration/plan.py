@@ -7,7 +7,6 @@ from typing import Any
 
 from lmflow.crawl.sources import Source, Sources
 from lmflow.errors import InputError
-from lmflow.models.families import PRESETS
 
 JobOptions = dict[str, Any]
 
@@ -64,10 +63,19 @@ def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
     }
 
 
+#: The shapes of every network, the default first (lmflow.models.families knows them; a DAG file must not import NumPy).
+PRESETS = {
+    "mlp": ("mlp-nano", "mlp-bengio"),
+    "rnn": ("rnn-nano", "rnn-mikolov"),
+    "lstm": ("lstm-nano", "lstm-zaremba-small", "lstm-zaremba-medium", "lstm-zaremba-large"),
+    "awd-lstm": ("awd-lstm-nano", "awd-lstm-merity"),
+    "transformer": ("transformer-nano", "transformer-small", "transformer-base"),
+    "vae": ("vae-nano", "vae-bowman"),
+}
 #: Which parameters of the form decide a family, by the name that the job has for them.
 _NGRAM = {"order": "ngram_order"}
 _TRAINING = {name: name for name in ("epochs", "batch_size", "learning_rate", "replicas", "seed")}
-_NETWORKS = {family: _TRAINING | {"preset": f"{family}_preset"} for family in PRESETS}
+_NETWORKS = {family: _TRAINING | {"preset": f"{family.replace('-', '_')}_preset"} for family in PRESETS}
 _DECIDES = {"ngram": _NGRAM, **_NETWORKS, "lstm+ngram": _NGRAM | _NETWORKS["lstm"]}
 
 

@@ -14,6 +14,9 @@ from lmflow.models.contract import END_OF_DOCUMENT, Tokens
 from lmflow.models.neural import NeuralModel
 from lmflow.training.schedule import Schedule
 
+#: Merity et al.'s segments of random length: this share is half as long; the standard deviation, in tokens.
+_SHORT_SHARE: Final = 0.05
+_LENGTH_SPREAD: Final = 5.0
 _PAD_TO: Final = 8  # lengths of pieces are rounded up to a multiple: few shapes, few compilations
 
 
@@ -74,6 +77,7 @@ class StreamBatches:
         self._tokens, self._schedule, self._ends, self._doc_ids = tokens, schedule, ends, doc_ids
         self._length = len(tokens) // schedule.batch_size
         self.per_epoch = self._length // schedule.sequence_length
+        self._cuts = (-1, np.zeros(0, np.int64))
         if not self.per_epoch:
             raise ValueError(
                 f"{len(tokens)} training tokens are too few for {schedule.batch_size} streams of "
@@ -83,7 +87,7 @@ class StreamBatches:
     def batch(self, step: int) -> Batch:
         """What step number `step` reads."""
         schedule = self._schedule
-        time, begin = schedule.sequence_length, step % self.per_epoch * schedule.sequence_length
+        begin, time = self._segment(step)
         window = np.empty((schedule.batch_size, time + 1), np.int32)
         for row in range(schedule.batch_size):
             at = row * self._length + begin
@@ -93,14 +97,28 @@ class StreamBatches:
         carried = (draw.random(schedule.batch_size) >= schedule.reset_share) & (begin > 0)
         return Batch(window[:, :-1], window[:, 1:], np.ones_like(window[:, 1:], np.float32), carried.astype(np.float32))
 
+    def _segment(self, step: int) -> tuple[int, int]:
+        """Where the step begins in every stream, and how many tokens it reads."""
+        length, (epoch, place) = self._schedule.sequence_length, divmod(step, self.per_epoch)
+        if not self._schedule.random_lengths:
+            return place * length, length
+        if self._cuts[0] != epoch:
+            draw = np.random.default_rng([self._schedule.seed, epoch])
+            means = np.where(draw.random(self.per_epoch) < _SHORT_SHARE, length / 2, length)
+            drawn = np.maximum(draw.normal(means, _LENGTH_SPREAD), 1)
+            cuts = np.round(np.cumsum(drawn) / drawn.sum() * self._length).astype(np.int64)
+            self._cuts = (epoch, np.concatenate([[0], cuts]))
+        begin, end = self._cuts[1][place : place + 2].tolist()
+        return begin, max(end - begin, 1)
+
     def documents(self, step: int) -> list[str]:
         """Ids of the documents that the step reads from."""
         if self._ends is None:
             return []
-        starts = np.arange(self._schedule.batch_size) * self._length
-        starts = starts + step % self.per_epoch * self._schedule.sequence_length
+        begin, time = self._segment(step)
+        starts = np.arange(self._schedule.batch_size) * self._length + begin
         first = np.searchsorted(self._ends, starts, side="right")
-        last = np.searchsorted(self._ends, starts + self._schedule.sequence_length - 1, side="right")
+        last = np.searchsorted(self._ends, starts + time - 1, side="right")
         numbers = sorted({number for low, high in zip(first, last, strict=True) for number in range(low, high + 1)})
         return [self._doc_ids[number] for number in numbers if number < len(self._doc_ids)]
 

@@ -75,6 +75,7 @@ class _Progress:
     best: float = math.inf
     worse: int = 0  # evaluations in a row that were not better
     plateau: float = 1.0
+    averaging_from: int = -1  # the step after which NT-ASGD averages
     points: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -173,8 +174,10 @@ class _Training:
         batch = self._batches.batch(progress.step)
         ready = time.perf_counter()
         rate = self._schedule.rate(progress.step, self._total, self._batches.per_epoch, progress.plateau)
+        if self._schedule.random_lengths:
+            rate *= batch.tokens.shape[1] / self._schedule.sequence_length
         try:
-            progress.loss, norm = self._stepper.step(batch, progress.step, rate)
+            progress.loss, norm = self._stepper.step(batch, progress.step, rate, self._kept())
         except tf.errors.ResourceExhaustedError as error:
             raise TrainingOutOfMemory(
                 f"step {progress.step + 1} does not fit into memory ({str(error.message).splitlines()[0]}); lower "
@@ -187,6 +190,13 @@ class _Training:
         self._tokens += int(batch.weights.sum())
         self._waited += ready - started
         self._spent += time.perf_counter() - started
+
+    def _kept(self) -> float:
+        """The share of the averaged weights that stays at this step."""
+        since = self._progress.step - self._progress.averaging_from
+        if self._schedule.average == "asgd":
+            return since / (since + 1) if self._progress.averaging_from >= 0 else 0.0
+        return self._schedule.ema_decay
 
     def _diverged(self, norm: float) -> str:
         step = self._progress.step
@@ -212,6 +222,9 @@ class _Training:
         progress.worse = 0 if better else progress.worse + 1
         if not better:
             progress.plateau *= schedule.decay_factor
+        before = [point["valid_loss"] for point in progress.points[: -schedule.non_monotone]]
+        if schedule.average == "asgd" and progress.averaging_from < 0 and before and valid > min(before):
+            progress.averaging_from = progress.step
         progress.evaluated = progress.step
         point = Point(progress.step, progress.loss, valid)
         progress.points.append(asdict(point))

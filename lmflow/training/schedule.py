@@ -22,14 +22,19 @@ class Schedule:
         decay_after: epochs at the full rate.
         decay_factor: what the rate is multiplied by.
         warmup_steps: steps of a linear warm-up.
-        weight_decay: AdamW's.
+        weight_decay: AdamW's; with SGD what is added to the gradient for each unit of a weight, after clipping.
         clip_norm: largest global norm of a gradient.
         loss_per: what the loss is a mean over. token; or stream: a sum over time, as in Zaremba's and Mikolov's code.
         reset_share: share of streams that start a step from zero states (Melis et al. 2018), so that the model learns
             the start of a document as it will be scored; without it states drift where evaluation never goes.
         accumulate: parts that a batch is cut into, one after the other, so that a large one fits into memory.
-        average: what is evaluated and kept in place of the last weights. ema: an exponential mean of all steps.
-        ema_decay: of that mean.
+        average: what is evaluated and kept in place of the last weights. ema: an exponential mean of all steps. asgd:
+            the plain mean of all steps since an evaluation was worse than the best of those more than `non_monotone`
+            before it (NT-ASGD, Merity et al. 2017, algorithm 1); until then the last weights.
+        ema_decay: of the exponential mean.
+        non_monotone: n of NT-ASGD, in evaluations.
+        random_lengths: segments of random length, as in Merity et al. 2017, section 5: half as long for one in twenty,
+            spread by 5 tokens, the rate in proportion to the length.
         patience: evaluations without a better one until training stops and the best weights are kept; 0: never.
         evaluate_every: steps between evaluations on the validation split; 0: once an epoch.
         checkpoint_every: steps between checkpoints.
@@ -51,8 +56,10 @@ class Schedule:
     loss_per: Literal["token", "stream"] = "token"
     reset_share: float = 0.05
     accumulate: int = 1
-    average: Literal["none", "ema"] = "none"
+    average: Literal["none", "ema", "asgd"] = "none"
     ema_decay: float = 0.999
+    non_monotone: int = 5
+    random_lengths: bool = False
     patience: int = 0
     evaluate_every: int = 0
     checkpoint_every: int = 200

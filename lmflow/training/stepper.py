@@ -62,13 +62,19 @@ class Stepper:
         self._optimizer = _optimizer(schedule)
         self._optimizer.build(model.variables)
         self._averages: list[Any] = []
-        if schedule.average == "ema":
+        if schedule.average != "none":
             self._averages = [tf.Variable(variable.value, trainable=False) for variable in model.variables]
         self._states = self._parts(model.zero_states(schedule.batch_size))
         self._run = tf.function(self._whole_step, reduce_retracing=True)
 
-    def step(self, batch: Batch, number: int, rate: float) -> tuple[float, float]:
+    def step(self, batch: Batch, number: int, rate: float, kept: float = 0.0) -> tuple[float, float]:
         """Train on one batch.
+
+        Args:
+            batch: what to read.
+            number: of the step; its dropout masks follow from it.
+            rate: learning rate.
+            kept: share of the averaged weights that stays; the rest comes from the new weights.
 
         Returns:
             The mean loss in nats a token, and the global norm of the gradient before it was clipped.
@@ -80,13 +86,13 @@ class Stepper:
         inputs = self._parts((batch.tokens, batch.following, batch.weights, batch.carried, rows))
         counted = float(batch.weights.sum())
         divisor = counted if self._schedule.loss_per == "token" else float(len(rows))
-        numbers = (tf.constant(number), tf.constant(counted), tf.constant(divisor))
+        numbers = (tf.constant(number), tf.constant(counted), tf.constant(divisor), tf.constant(kept))
         loss, norm, self._states = self._run(inputs, self._states, numbers)
         return float(loss), float(norm)
 
     def _whole_step(self, inputs: Any, states: Any, numbers: Any) -> Any:
         loss, norm, after = self._strategy.run(self._replica_step, args=(inputs, states, numbers))
-        kept = self._schedule.ema_decay
+        kept = numbers[-1]
         for average, variable in zip(self._averages, self._model.variables, strict=bool(self._averages)):
             self._strategy.extended.update(
                 average,
@@ -99,7 +105,7 @@ class Stepper:
         import tensorflow as tf
 
         context = tf.distribute.get_replica_context()
-        number, counted, divisor = numbers
+        number, counted, divisor, _ = numbers
         weights = [variable.value for variable in self._model.variables]
         gradients, loss, after = [tf.zeros_like(weight) for weight in weights], tf.constant(0.0), []
         for part, before in zip(inputs, states, strict=True):
@@ -110,6 +116,11 @@ class Stepper:
             after.append(part_after)
         gradients = context.all_reduce("sum", gradients)
         gradients, norm = tf.clip_by_global_norm(gradients, self._schedule.clip_norm)
+        if self._schedule.optimizer == "sgd" and self._schedule.weight_decay:
+            gradients = [
+                gradient + self._schedule.weight_decay * weight
+                for gradient, weight in zip(gradients, weights, strict=True)
+            ]
         # The optimizer sums over replicas once more.
         shares = [gradient / self._replicas for gradient in gradients]
         self._optimizer.apply_gradients(zip(shares, self._model.variables, strict=True))

@@ -82,6 +82,8 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
         scored = evaluate_model.run(options, PROGRESS)
         low, high = scored["bits_per_byte"]["low"], scored["bits_per_byte"]["high"]
         assert low <= scored["metrics"]["test_bits_per_byte"] <= high < 8
+        assert scored["by_source"]["news"]["documents"] == 12
+        assert 0 <= trained["metrics"]["written_distinct_2"] <= 1
         assert evaluate_model.run(options, PROGRESS)["metrics"] == pytest.approx(scored["metrics"])
         sheet = tracking.download(trained["run_id"], Scores.artifact(scored["held_out_digest"]), tmp_path)
         assert len(Scores.read(sheet).doc_ids) == 12

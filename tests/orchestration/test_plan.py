@@ -79,8 +79,11 @@ def test_every_job_understands_what_is_planned_for_it(job: str, stage: str) -> N
 def test_the_form_offers_what_the_trainer_knows() -> None:
     fields = options_of("train_language_model").model_fields
     assert set(get_args(fields["architecture"].annotation)) == set(form.ARCHITECTURES)
+    assert {family: tuple(presets) for family, presets in PRESETS.items()} == form.PRESETS
     for family in PRESETS:
-        assert form.retrain_form(sources.load())[f"{family}_preset"].schema["enum"] == list(PRESETS[family])
+        assert form.retrain_form(sources.load())[f"{family.replace('-', '_')}_preset"].schema["enum"] == list(
+            PRESETS[family]
+        )
 
 
 def test_options_become_words_that_no_shell_reads() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from lmflow.dataset.shards import Split
 from lmflow.models import families
-from lmflow.training.batches import batches_of
+from lmflow.training import checkpoint
+from lmflow.training.batches import StreamBatches, batches_of
 from lmflow.training.loop import Point, train
 from lmflow.training.schedule import Schedule
 from tests.training.trainer import SHAPES
@@ -34,7 +35,7 @@ def fit(family: str, folder: Path, schedule: Schedule, crash_at: int = -1) -> An
             raise Crash
 
     return train(
-        lambda: families.NEURAL[family](V, SHAPES[family], seed=5),
+        lambda: families.NEURAL[family](V, SHAPES[family], 5, schedule.precision),
         batches_of(families.NEURAL[family], SHAPES[family], SPLIT, schedule),
         lambda model: float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()),
         schedule,
@@ -72,3 +73,30 @@ def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> No
     parts, _ = fit("lstm", tmp_path / "parts", replace(PLAIN, accumulate=4))
     for one, other in zip(whole.variables, parts.variables, strict=True):
         assert np.asarray(other) == pytest.approx(np.asarray(one), abs=1e-3)
+
+
+def test_averaging_starts_when_validation_stops_improving_and_survives_a_crash(tmp_path: Path) -> None:
+    merity = replace(PLAIN, optimizer="sgd", learning_rate=4.0, decay="none", clip_norm=0.25, weight_decay=1e-6)
+    schedule = replace(merity, average="asgd", non_monotone=1, random_lengths=True, evaluate_every=8)
+    model, _ = fit("awd-lstm", tmp_path / "whole", schedule)
+    with pytest.raises(Crash):
+        fit("awd-lstm", tmp_path / "crashed", schedule, crash_at=100)
+    assert checkpoint.latest(tmp_path / "whole").facts["progress"]["averaging_from"] > 0
+    resumed, _ = fit("awd-lstm", tmp_path / "crashed", schedule)
+    for one, other in zip(model.variables, resumed.variables, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_random_lengths_read_every_stream_once_an_epoch() -> None:
+    schedule = replace(PLAIN, random_lengths=True, sequence_length=20, batch_size=4)
+    batches = StreamBatches(np.arange(1, 2001), schedule)
+    windows = [batches.batch(step).following[1] for step in range(batches.per_epoch)]
+    assert np.concatenate(windows).tolist() == list(range(501, 1001))
+    assert len({len(window) for window in windows}) > 3
+
+
+@pytest.mark.parametrize("family", ["lstm", "transformer"])
+def test_it_learns_in_bfloat16_with_weights_in_float32(family: str, tmp_path: Path) -> None:
+    model, outcome = fit(family, tmp_path, replace(PLAIN, precision="bfloat16"))
+    assert outcome.points[-1].valid_loss < 0.8 * math.log(V)
+    assert {str(variable.dtype) for variable in model.variables} == {"float32"}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lmflow.models import families
+from lmflow.models.awd_lstm import AwdLstmPreset
 from lmflow.models.lstm import LstmPreset
 from lmflow.models.mlp import MlpPreset
 from lmflow.models.rnn import RnnPreset
@@ -31,6 +32,7 @@ SHAPES: dict[str, Any] = {
     "mlp": MlpPreset(order=4, features=6, width=16, dropout=0.3),
     "rnn": RnnPreset(width=16, dropout=0.3),
     "lstm": LstmPreset(layers=2, width=16, dropout=0.3),
+    "awd-lstm": AwdLstmPreset(2, 16, 12, 0.1, 0.1, 0.1, 0.05, 0.2, 0.1, 0.1),
     "vae": VaePreset(width=16, latent=4, longest=9, anneal_steps=20, word_dropout=0.2, dropout=0.1),
     "transformer": TransformerPreset(layers=2, width=16, heads=2, inner=24, memory=8, dropout=0.3),
 }

@@ -65,7 +65,9 @@ class Stepper:
         if schedule.average != "none":
             self._averages = [tf.Variable(variable.value, trainable=False) for variable in model.variables]
         self._states = self._parts(model.zero_states(schedule.batch_size))
-        self._run = tf.function(self._whole_step, reduce_retracing=True)
+        # Compiled anew for each shape of a batch: a graph for any shape would round differently, and which of the two
+        # a step meets would depend on where the run was last started.
+        self._run = tf.function(self._whole_step)
 
     def step(self, batch: Batch, number: int, rate: float, kept: float = 0.0) -> tuple[float, float]:
         """Train on one batch.

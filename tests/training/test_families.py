@@ -77,7 +77,7 @@ def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> No
 
 def test_averaging_starts_when_validation_stops_improving_and_survives_a_crash(tmp_path: Path) -> None:
     merity = replace(PLAIN, optimizer="sgd", learning_rate=4.0, decay="none", clip_norm=0.25, weight_decay=1e-6)
-    schedule = replace(merity, average="asgd", non_monotone=1, random_lengths=True, evaluate_every=8)
+    schedule = replace(merity, average="asgd", non_monotone=1, evaluate_every=8)
     model, _ = fit("awd-lstm", tmp_path / "whole", schedule)
     with pytest.raises(Crash):
         fit("awd-lstm", tmp_path / "crashed", schedule, crash_at=100)

@@ -1,4 +1,4 @@
-"""`make bench` lists the measurements, `make bench ARGS="language_models.lstm_speed"` runs one, with its own options behind it."""
+"""`make bench` lists the measurements, `make bench ARGS="language_models.lstm_speed"` runs one; its options follow."""
 
 from __future__ import annotations
 

@@ -40,6 +40,7 @@ _CONFIGURATION: Final = {
     "delta.checkpointInterval": "20",
 }
 _COMMIT_ATTEMPTS: Final = 20
+_LONGEST_JOB_S: Final = 24 * 3600
 _LONGEST_STATISTIC: Final = 64  # characters; longer strings may be truncated in a Parquet footer
 
 
@@ -211,7 +212,7 @@ class Table:
         """Delete the files of earlier versions that hold any of these documents, which are in no live row any more.
 
         Versions of the table that need such a file cannot be read afterwards: that is what forgetting means. Files that
-        were staged and never committed are left to `maintain_lake`, because their commit may be on its way.
+        were never committed go when they are a day old: the commit of a younger one may be on its way.
 
         Returns:
             The number of files deleted.
@@ -222,8 +223,12 @@ class Table:
         live = {file["path"] for file in self._live_files(handle)}
         system, root = filesystem(self.uri)
         doomed, deleted = pa.array(sorted(doc_ids), pa.string()), 0
-        for path in sorted(self._committed_files() - live):
-            if system.get_file_info(f"{root}/{path}").type != pafs.FileType.File:
+        committed, yesterday = self._committed_files(), time.time() - _LONGEST_JOB_S
+        for info in system.get_file_info(pafs.FileSelector(root, recursive=True)):
+            path = info.path.removeprefix(f"{root}/")
+            if not path.endswith(".parquet") or path in live or path.startswith("_delta_log/"):
+                continue
+            if path not in committed and info.mtime.timestamp() > yesterday:
                 continue
             if pc.any(pc.is_in(self._read_file(path, ["doc_id"])["doc_id"], value_set=doomed)).as_py():
                 system.delete_file(f"{root}/{path}")

@@ -137,3 +137,17 @@ def test_a_scan_streams_the_rows_that_match(table: Table) -> None:
     found = [doc_id for batch in table.scan(["doc_id"], pc.field("doc_id") != "a") for doc_id in batch[0].to_pylist()]
     assert sorted(found) == ["b", "c"]
     assert sum(batch.num_rows for batch in table.scan(["doc_id"], version=0)) == 0
+
+
+def test_erasing_deletes_old_files_and_orphans_that_hold_a_document_and_nothing_else(table: Table) -> None:
+    table.append("k1", rows(1, ["a", "b"]))
+    table.append("k2", rows(2, ["c"]))
+    table.append("k3", rows(3, []), drop=["a"])
+    young, old = (Path(table.stage().removeprefix("file://")) / "part-0.parquet" for _ in range(2))
+    for path in (young, old):
+        pq.write_table(rows(4, ["a"]), path)
+    os.utime(old, (0, 0))
+    assert table.erase(["a"]) == 2
+    assert (young.exists(), old.exists()) == (True, False)
+    assert ids(table) == ["b", "c"]
+    assert table.erase(["a"]) == 0

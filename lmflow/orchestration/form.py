@@ -83,12 +83,13 @@ def _groups(sources: Sources) -> tuple[Sequence[Source], ...]:
 
 def _embeddings() -> dict[str, Param]:
     return {
-        "embeddings": Param(True, type="boolean", section=_EMBEDDINGS, description="Train word2vec."),
+        "embeddings": Param(True, type="boolean", section=_EMBEDDINGS, description="Train word vectors."),
         "embedding_algorithm": Param(
             "skip-gram",
-            enum=["skip-gram", "cbow"],
+            enum=["skip-gram", "cbow", "fasttext", "glove"],
             section=_EMBEDDINGS,
-            description="Skip-gram is better for a small corpus, CBOW faster.",
+            description="Skip-gram and CBOW are word2vec's: the first better for a small corpus, the other faster. "
+            "fastText also knows pieces of words; GloVe counts the whole corpus first.",
         ),
         "embedding_dim": _number("integer", 100, 2, 1000, _EMBEDDINGS, "Length of a word vector."),
         "embedding_epochs": Param(

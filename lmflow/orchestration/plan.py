@@ -53,10 +53,11 @@ def _ingest(
 
 
 def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
+    chosen = form["embedding_algorithm"]
     return {
         "lang": lang,
-        "algorithm": "word2vec",
-        "cbow": form["embedding_algorithm"] == "cbow",
+        "algorithm": {"skip-gram": "word2vec", "cbow": "word2vec"}.get(chosen, chosen),
+        "cbow": chosen == "cbow",
         "dim": form["embedding_dim"],
         "epochs": form["embedding_epochs"],
         "seed": form["seed"],

@@ -101,3 +101,10 @@ def options_of(job: str) -> type[Options]:
         if isinstance(each, type) and issubclass(each, Options) and each.__module__ == module.__name__
     ]
     return found
+
+
+@pytest.mark.parametrize("chosen", ["skip-gram", "cbow", "fasttext", "glove"])
+def test_every_embedding_that_the_form_offers_is_one_the_trainer_knows(chosen: str) -> None:
+    (planned, *_) = plan(embedding_algorithm=chosen)["embeddings"]
+    options = options_of("train_embeddings")(**{name: value for name, value in planned.items() if value is not None})
+    assert options.model_dump()["algorithm"] == {"skip-gram": "word2vec", "cbow": "word2vec"}.get(chosen, chosen)

@@ -116,6 +116,12 @@ def write_update(
     return UpdateText(new, write_sentences(both, lang, folder / "text.txt", workers))
 
 
+def documents(source: Source, lang: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Text of each document of the training split, and what is known of it: id, title, address."""
+    for row in _rows(["doc_id", "title", "url", "text"], lang, source.version):
+        yield row["text"] or "", {name: row[name] or "" for name in ("doc_id", "title", "url")}
+
+
 def digest(value: object) -> str:
     """A short name for a value that JSON can write."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]

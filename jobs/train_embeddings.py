@@ -25,14 +25,13 @@ from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, main
 from jobs.cooccurrences import count_cooccurrences
+from jobs.embedding_registration import index_documents, log_files, register
 from jobs.embedding_text import Source, digest, find_source, new_share, write_update, write_whole
 from lmflow import registry, tracking
-from lmflow.embeddings import pyfunc_model_path
 from lmflow.embeddings.align import Drift, drift, rotated, rotation
 from lmflow.embeddings.card import model_card
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.cooccurrence import frequent_words
-from lmflow.embeddings.exchange import write_projector, write_text
 from lmflow.embeddings.glove import GloveConfig, default_x_max, train_glove
 from lmflow.embeddings.picture import loss_curve, word_map
 from lmflow.embeddings.registered import URI, load_embedding
@@ -47,13 +46,6 @@ from lmflow.lake.lock import exclusive
 from lmflow.registry.versions import CHAMPION
 from lmflow.settings import settings
 
-#: Requirements of the registered model alone; versions are those it was made with.
-_REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "safetensors", "rjieba")
-#: What ships with it.
-_MODULES: Final = (
-    *("lmflow.embeddings.container", "lmflow.embeddings.subwords", "lmflow.embeddings.vectors"),
-    *("lmflow.embeddings.documents", "lmflow.text.segment", "lmflow.text.scripts"),
-)
 _GENSIM: Final = ("word2vec", "fasttext")
 #: Options that some algorithms do not have.
 _ONLY_FOR: Final = {
@@ -99,6 +91,7 @@ class TrainEmbeddingsOptions(Options):
     max_new_share: float = Field(
         0.2, description="With --start-from: when more of the text than this is new, train on everything.", gt=0, le=1
     )
+    related: bool = Field(True, description="Index the documents of the corpus, so that the model finds related ones.")
     seed: int = Field(1, description="Seed of the random numbers.", ge=0)
     workers: int | None = Field(None, description="Threads; by default every core.", ge=1, le=256)
     train_file: Path | None = Field(None, description="Plain text, one sentence a line, taken as it is (no corpus).")
@@ -226,7 +219,15 @@ def _train(
         opened.log_text(card, "model_card.md")
         figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
         lineage = {**tags, **figures, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
-        version = _register(opened, name, options.lang, training, card, lineage, folder)
+        embedding = _embedding(training, options.lang)
+        log_files(opened, embedding, training, folder)
+        artifacts = {"embedding": folder / "embedding.safetensors"}
+        if options.related and source.file is None:
+            progress.say("indexing documents")
+            artifacts["related"] = folder / "related"
+            indexed = index_documents(source, embedding, config.workers, artifacts["related"])
+            opened.log_metrics({"related_documents": float(indexed)})
+        version = register(opened, name, embedding, artifacts, card, lineage)
     registry.nominate(name, version.version)
     return {
         "model": name,
@@ -324,54 +325,6 @@ def _metrics(training: Training, sentences: Sentences, report: WordReport) -> di
     }
 
 
-def _register(
-    opened: tracking.Run,
-    name: str,
-    lang: str,
-    training: Training,
-    card: str,
-    tags: dict[str, Any],
-    folder: Path,
-) -> tracking.ModelVersion:
-    from importlib.metadata import version
-
-    import pandas as pd
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-
-    embedding = _embedding(training, lang)
-    _log_files(opened, embedding, folder)
-    if "outputs" in training.state:
-        State(embedding, training.state["outputs"], training.rare).save(folder / "state.safetensors")
-        opened.log_artifact(folder / "state.safetensors", "state")
-    embedding.save(folder / "embedding.safetensors")
-    columns = [ColSpec("string", "task"), *(ColSpec("string", column, required=False) for column in _COLUMNS)]
-    signature = ModelSignature(inputs=Schema(columns), params=ParamSchema([ParamSpec("topn", "long", 10)]))
-    example = pd.DataFrame([{"task": "most_similar", "word": training.vectors.words[0]}])
-    return opened.log_model(
-        name=name,
-        code=pyfunc_model_path(),
-        artifacts={"embedding": folder / "embedding.safetensors"},
-        modules=_MODULES,
-        requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
-        input_example=example,
-        signature=signature,
-        description=card,
-        tags=tags,
-    )
-
-
-def _log_files(opened: tracking.Run, embedding: Embedding, folder: Path) -> None:
-    """The same vectors for other programs, beside the model."""
-    formats = folder / "vectors"
-    formats.mkdir()
-    embedding.vectors.save(formats / "vectors.bin")
-    write_text(embedding.vectors, formats / "vectors.txt")
-    opened.log_artifact(formats, "vectors")
-    write_projector(embedding, folder / "projector")
-    opened.log_artifact(folder / "projector", "projector")
-
-
 def _nothing_new(done: registry.Version, reason: str) -> Result:
     if max(registry.aliases(done.name).values(), default=0) < done.version:
         registry.nominate(done.name, done.version)  # a run killed between registering and nominating ends here
@@ -385,8 +338,6 @@ def _nothing_new(done: registry.Version, reason: str) -> Result:
     }
 
 
-#: Columns of a question beside `task`.
-_COLUMNS: Final = ("word", "other", "like", "text")
 #: Options that say where text lies, not how to learn from it; the text has its own digest.
 _NOT_RECIPE: Final = frozenset({"train_file", "corpus_version", "sg", "max_new_share"})
 

@@ -60,7 +60,8 @@ model = mlflow.pyfunc.load_model("models:/{name}@champion")
 model.predict(pd.DataFrame([{{"task": "most_similar", "word": "{_example(vectors)}"}}]), params={{"topn": 5}})
 ```
 
-Tasks: `most_similar`, `similarity` (word, other), `vector`, `analogy` (word, other, like), `doc_similar` (text, other).
+Tasks: `most_similar`, `similarity` (word, other), `vector`, `analogy` (word, other, like), `doc_similar` (text, other)
+and, where the corpus was indexed, `related` (text).
 The run's artifacts hold the same vectors as `vectors/vectors.bin` and `vectors/vectors.txt` (word2vec's formats) and as
 `projector/` (TensorBoard); the model itself is `embedding.safetensors`.
 

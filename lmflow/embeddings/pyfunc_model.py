@@ -7,6 +7,7 @@ A question is a row: `task`, and the columns that the task reads:
     vector        word                 -> numbers
     analogy       word, other, like    -> [{"word": …, "score": …}, …]   athens, greece, oslo -> norway
     doc_similar  text, other          -> cosine of two texts
+    related      text                 -> [{"doc_id": …, "title": …, "url": …, "score": …}, …]   articles of the corpus
 
 fastText models answer for words outside the vocabulary too, from their n-grams; such a word has no rank of its own.
 A question that cannot be answered gives {"error": reason}; the other rows of the batch are answered.
@@ -31,6 +32,11 @@ class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ign
         """Read the vectors."""
         embedding = Embedding.load(Path(context.artifacts["embedding"]))
         self.vectors, self.documents = embedding.vectors, DocumentVectors(embedding)
+        self.related = None
+        if "related" in context.artifacts:
+            from lmflow.embeddings.related import RelatedDocuments
+
+            self.related = RelatedDocuments.load(Path(context.artifacts["related"]))
 
     # MLflow takes the type hints of `predict` for a schema; the signature says it better.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
@@ -53,6 +59,10 @@ class EmbeddingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,unused-ign
                 return self.vectors.similarity(words[0], words[1])
             if task == "doc_similar":
                 return self.documents.similarity(words[0], words[1])
+            if task == "related":
+                if self.related is None:
+                    return {"error": "this model has no index of articles: it was not trained on the corpus"}
+                return self.related.nearest(self.documents.vector(words[0]), topn)
             if task == "analogy":
                 return _named(self.vectors.analogy(words[0], words[1], words[2], topn))
             return _named(self.vectors.most_similar(words[0], topn))
@@ -67,6 +77,7 @@ _TASKS = {
     "vector": ("word",),
     "analogy": ("word", "other", "like"),
     "doc_similar": ("text", "other"),
+    "related": ("text",),
 }
 
 

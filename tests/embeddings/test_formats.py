@@ -14,6 +14,7 @@ from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.documents import DocumentVectors, NoKnownWordError
 from lmflow.embeddings.exchange import write_projector, write_text
 from lmflow.embeddings.phrases import join_phrases
+from lmflow.embeddings.related import RelatedDocuments
 from lmflow.embeddings.sentences import Sentences
 from lmflow.embeddings.subwords import Subwords
 from lmflow.embeddings.vectors import WordVectors
@@ -82,3 +83,21 @@ def test_pairs_that_belong_together_become_one_word(lee: Sentences, tmp_path: Pa
     assert "prime_minister" in text and "of_the " not in text
     assert len(text.split()) == joined.words < lee.words
     assert text.replace("_", " ").split() == lee.path.read_text().split()
+
+
+def test_the_index_finds_what_a_look_at_all_documents_finds(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    vectors = draw.normal(size=(600, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = ((vector, {"doc_id": str(row)}) for row, vector in enumerate(vectors))
+    assert RelatedDocuments.build(rows, 16, tmp_path / "r", threads=2) == 600
+    index = RelatedDocuments.load(tmp_path / "r")
+    hits = 0
+    for query in vectors[:50]:
+        best = {str(row) for row in np.argsort(-(vectors @ query))[:10]}
+        found = index.nearest(query)
+        assert found[0]["score"] == pytest.approx(1, abs=2e-3)
+        hits += len(best & {document["doc_id"] for document in found})
+    assert hits / 500 > 0.95
+    assert RelatedDocuments.build(iter(()), 16, tmp_path / "none", threads=1) == 0
+    assert RelatedDocuments.load(tmp_path / "none").nearest(vectors[0]) == []

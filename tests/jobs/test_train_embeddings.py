@@ -66,6 +66,13 @@ def test_the_corpus_becomes_a_judged_model_once(mlflow_server: str) -> None:
     assert logged.data.params["dim"] == "30"
     assert logged.data.metrics["wordsim353_spearman"] == pytest.approx(metrics["wordsim353_spearman"])
     assert len(tracking.client().get_metric_history(first["run_id"], "loss")) == 3
+    model, document = load("embeddings-en", first["version"]), lee_documents()[7]
+    related, known = model.predict(
+        [{"task": "related", "text": document["text"]}, {"task": "related", "text": "Qwertz"}]
+    )
+    assert related[0]["doc_id"] == document["doc_id"] and related[0]["score"] > 0.99
+    assert len(related) == 10 and related[0]["score"] >= related[-1]["score"]
+    assert "no word of the vocabulary" in known["error"]
     card = tracking.client().get_model_version("embeddings-en", str(first["version"])).description
     assert "wordsim353" in card and "Nearest neighbours" in card
 
@@ -109,7 +116,8 @@ rows = [{"task": "most_similar", "word": "Australia"}, {"task": "similarity", "w
         {"task": "analogy", "word": "man", "other": "men", "like": "state"}, {"task": "vector", "word": "the"},
         {"task": "vector", "word": "qwertz"}, {"task": "sing", "word": "the"}, {"task": "similarity", "word": "he"},
         {"task": "doc_similar", "text": "The Prime Minister spoke.", "other": "A minister of the government said."},
-        {"task": "doc_similar", "text": "The Prime Minister spoke.", "other": "Qwertz!"}]
+        {"task": "doc_similar", "text": "The Prime Minister spoke.", "other": "Qwertz!"},
+        {"task": "related", "text": "The Prime Minister spoke."}]
 import lmflow
 print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.__file__, "gensim" in sys.modules]))
 """
@@ -120,7 +128,7 @@ print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     answers, origin, gensim_loaded = json.loads(fresh.stdout.splitlines()[-1])
-    near, similarity, analogy, vector, unknown, sing, half, alike, empty = answers
+    near, similarity, analogy, vector, unknown, sing, half, alike, empty, alone = answers
     assert len(near) == len(analogy) == 3
     assert -1 <= similarity <= 1
     assert len(vector) == 20
@@ -129,6 +137,7 @@ print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.
     assert half == {"error": "task similarity needs other"}
     assert -1 <= alike <= 1
     assert empty == {"error": "no word of the vocabulary is in the text 'Qwertz!'"}
+    assert "no index of articles" in alone["error"]
     assert str(settings().project) not in origin
     assert not gensim_loaded
 
@@ -231,6 +240,14 @@ def test_bad_input_registers_nothing(mlflow_server: str, options: dict[str, Any]
     with pytest.raises(InputError, match=says):
         run(TrainEmbeddingsOptions(**options), Progress())
     assert [version.version for version in registry.versions(f"embeddings-{options['lang']}")] == before
+
+
+def test_vectors_that_no_test_knows_a_word_of_are_not_registered(mlflow_server: str, tmp_path: Path) -> None:
+    (tmp_path / "made-up.txt").write_text("blorp frobnitz quuxel\n" * 50)
+    before = registry.versions("embeddings-en")
+    with pytest.raises(InputError, match="no word pair of wordsim353, simlex999 is in the vocabulary"):
+        run(TrainEmbeddingsOptions(lang="en", train_file=tmp_path / "made-up.txt", sample=0.0, **FAST), Progress())
+    assert registry.versions("embeddings-en") == before
 
 
 def test_an_empty_corpus_says_what_to_do(mlflow_server: str) -> None:

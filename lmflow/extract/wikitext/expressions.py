@@ -52,7 +52,7 @@ def _operation(tokens: list[str], position: int, least: int) -> tuple[float, int
 def _operand(tokens: list[str], position: int) -> tuple[float, int]:
     symbol = tokens[position]
     if symbol in "+-":
-        operand, position = _operation(tokens, position + 1, 4)
+        operand, position = _operation(tokens, position + 1, 5)  # binds tighter than ^
         return (-operand if symbol == "-" else operand), position
     if symbol == "(":
         operand, position = _operation(tokens, position + 1, 0)

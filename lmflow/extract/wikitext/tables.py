@@ -51,7 +51,7 @@ class Row:
 
     def starts_new(self, line: str) -> bool:
         """Whether a line with a leading `|` or `!` ends the row so far."""
-        return self._caption or line[1:2] in ("-", "+")
+        return self._caption or line.startswith(("|-", "|+"))
 
     def feed(self, line: str) -> None:
         """A line that begins with `|` or `!`: cells, a caption, or the beginning of a row."""

@@ -4,12 +4,14 @@
 
 The test server is a process of its own on the same cores; its share of the CPU is reported. Pages come gzipped over
 keep-alive connections, are decoded, and stored as WARC segments. A second line does the same with nothing but httpx in
-as many threads, storing nothing: what the client library alone allows in the same minute.
+as many threads, storing nothing: what the client library alone allows in the same minute. On a machine that others
+use too, the pages a second say little; the pages a CPU second, times the cores, are what the same cores allow alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -61,7 +63,8 @@ def main() -> None:
                 print(
                     f"{name}: {rate:.0f} pages/s; CPU a page {1000 * cpu / pages:.2f} ms, of the test server "
                     f"{1000 * farm_cpu / pages:.2f} ms ({100 * farm_cpu / (cpu + farm_cpu):.0f} %); "
-                    f"{size / 1e6:.0f} MB",
+                    f"{pages / (cpu + farm_cpu):.0f} pages a CPU second with it; {size / 1e6:.0f} MB; "
+                    f"load {os.getloadavg()[0]:.0f}",
                     file=sys.stderr,
                 )
     our_rate, peer_rate = (statistics.median(rates[name]) for name in ("lmflow", "httpx alone"))

@@ -18,6 +18,7 @@ import pytest
 
 from jobs import ingest, ingest_files, ingest_news, ingest_social, ingest_wikipedia
 from jobs.command import Progress
+from lmflow import tracking
 from lmflow.crawl.warc import WarcWriter
 from lmflow.errors import InputError
 from lmflow.extract.documents import news_id
@@ -161,7 +162,7 @@ def page(text: str) -> bytes:
     )
 
 
-def test_a_news_site_is_crawled_once_then_only_what_is_new_or_changed(samples: str) -> None:
+def test_a_news_site_is_crawled_once_then_only_what_is_new_or_changed(samples: str, tmp_path: Path) -> None:
     result = news(source=("sample-news-en",))
     offered = counts(samples, "news-en")
     assert adds_up(result)
@@ -169,6 +170,9 @@ def test_a_news_site_is_crawled_once_then_only_what_is_new_or_changed(samples: s
     assert result["failed"] == {"http_404": offered["dead_links"], "robots": offered["disallowed"]}
     states = ingest.fetch_states(Lake.open(), "page")
     assert len(states) == offered["listed"]
+    health = tracking.client().download_artifacts(result["run_id"], "health.json", str(tmp_path))
+    assert json.loads(Path(health).read_text())["sample-news-en"]["fetched"] == result["requests"]["fetched"] > 0
+    assert [file.path for file in tracking.client().list_artifacts(result["run_id"], "plots")] == ["plots/health.png"]
     served = [json.loads(line) for line in urllib.request.urlopen(f"{samples}/_log")]
     fetched = {entry["path"] for entry in served if entry["status"] == 200 and entry["path"].endswith(".html")}
     assert {"/" + row["url"].split("/", 3)[3] for row in documents()} == fetched

@@ -21,12 +21,12 @@ def _lmflow(path: str) -> tuple[int, int]:
 
 
 def _fastwarc(path: str) -> tuple[int, int]:
-    from fastwarc.stream_io import FileStream
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     count = size = 0
-    for record in ArchiveIterator(FileStream(path, "rb"), record_types=WarcRecordType.response, parse_http=True):
-        count, size = count + 1, size + len(record.reader.read())
+    with open(path, "rb") as file:
+        for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=True):
+            count, size = count + 1, size + len(record.reader.read())
     return count, size
 
 

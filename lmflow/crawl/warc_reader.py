@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from isal import isal_zlib
+
 from lmflow.crawl.body import EncodingError, TooLargeError, read_body
 
 _READ: Final = 1 << 18
@@ -29,15 +31,22 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record; `fields` are its named fields in lower case."""
+    """One record; `fields` are its named fields in lower case, its block lies in `content` from `start` to `end`."""
 
     fields: dict[str, str]
-    block: bytes
+    content: bytes
+    start: int = 0
+    end: int | None = None
 
     @property
     def kind(self) -> str:
         """WARC-Type: `response`, `request`, `warcinfo` and others."""
         return self.fields.get("warc-type", "").lower()
+
+    @property
+    def block(self) -> bytes:
+        """What the record holds."""
+        return self.content[self.start : self.end]
 
     @property
     def url(self) -> str:
@@ -75,17 +84,15 @@ class WarcReader:
         self._read = read
         self.damages: Counter[str] = Counter()
         self.records = 0
+        self._rest = b""
 
     def __iter__(self) -> Iterator[Record]:
-        buffer = bytearray()
         for piece in self._pieces():
-            if piece is None:  # damage: what the buffer holds will not be completed
-                yield from self._parsed(buffer, at_end=True)
-                buffer.clear()
-                continue
-            buffer += piece
-            yield from self._parsed(buffer, at_end=False)
-        yield from self._parsed(buffer, at_end=True)
+            if piece is None:  # damage: what is left over will not be completed
+                yield from self._parsed(self._rest, at_end=True)
+            else:
+                yield from self._parsed(self._rest + piece if self._rest else piece, at_end=False)
+        yield from self._parsed(self._rest, at_end=True)
 
     # ----------------------------------------------------------------- bytes
 
@@ -98,13 +105,13 @@ class WarcReader:
                 data = self._read(_READ)
             return
         while data:
-            stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            stream = isal_zlib.decompressobj(zlib.MAX_WBITS | 16)
             first, broken = data[:3], False
             held, size = list[bytes](), 0  # a member is believed when its checksum was right
             while not stream.eof:
                 try:
                     piece = stream.decompress(data, _STEP)
-                except zlib.error:
+                except (isal_zlib.error, zlib.error):  # type: ignore[misc]
                     broken = True
                     break
                 data = stream.unconsumed_tail
@@ -150,8 +157,8 @@ class WarcReader:
 
     # --------------------------------------------------------------- records
 
-    def _parsed(self, buffer: bytearray, at_end: bool) -> Iterator[Record]:
-        """Take complete records off the front of the buffer."""
+    def _parsed(self, buffer: bytes, at_end: bool) -> Iterator[Record]:
+        """The complete records at the front of a buffer; what is behind them is kept for the next piece."""
         start = 0
         while True:
             while start < len(buffer) and buffer[start] in b"\r\n\x00":
@@ -178,7 +185,7 @@ class WarcReader:
                     start += 1
                     continue
                 break
-            fields = _fields(bytes(buffer[start : end.start()]))
+            fields = _fields(buffer[start : end.start()])
             stated = fields.get("content-length", "")
             if not stated.isdigit() or len(stated) > 15:
                 self.damages["length"] += 1
@@ -194,11 +201,10 @@ class WarcReader:
                     self.damages["truncated"] += 1
                     start = len(buffer)
                 break
-            block = bytes(buffer[end.end() : end.end() + size])
             start = end.end() + size
             self.records += 1
-            yield Record(fields, block)
-        del buffer[:start]
+            yield Record(fields, buffer, end.end(), start)
+        self._rest = b"" if at_end else buffer[start:]
 
 
 def http_response(record: Record, most_bytes: int = MOST_RECORD_BYTES) -> HttpResponse | None:
@@ -206,12 +212,17 @@ def http_response(record: Record, most_bytes: int = MOST_RECORD_BYTES) -> HttpRe
 
     A body that is not in the encoding it names is taken as it is: archives often store it decoded already.
     """
-    end = _HEAD_END.search(record.block, 0, _LONGEST_HEAD)
-    line = record.block.partition(b"\n")[0].split(None, 2)
-    if end is None or len(line) < 2 or not line[0].startswith(b"HTTP/") or not line[1][:3].isdigit():
+    content, start = record.content, record.start
+    stop = len(content) if record.end is None else record.end
+    end = _HEAD_END.search(content, start, min(stop, start + _LONGEST_HEAD))
+    if end is None:
         return None
-    headers = _fields(record.block[: end.start()])
-    body = record.block[end.end() :]
+    head = content[start : end.start()]
+    line = head.partition(b"\n")[0].split(None, 2)
+    if len(line) < 2 or not line[0].startswith(b"HTTP/") or not line[1][:3].isdigit():
+        return None
+    headers = _fields(head)
+    body = content[end.end() : stop]
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _dechunked(body)
     encoding = headers.get("content-encoding", "")

@@ -42,6 +42,9 @@ from lmflow import __version__, registry, tracking
 from lmflow.dataset import plain_files, store
 from lmflow.dataset.shards import Dataset
 from lmflow.dataset.tokenizer import Kind
+from lmflow.embeddings.registered import URI, load_embedding
+from lmflow.embeddings.tokens import token_vectors
+from lmflow.embeddings.vectors import Matrix
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.evaluation.generation import distinct, next_token, repetition, self_bleu
@@ -50,6 +53,7 @@ from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
 from lmflow.models.contract import LanguageModel
 from lmflow.models.families import NEURAL, PRESETS
+from lmflow.models.lstm import Lstm
 from lmflow.models.vae import Vae
 from lmflow.settings import settings
 from lmflow.training import registration
@@ -98,6 +102,12 @@ class TrainLanguageModel(Options):
         None, description="Networks: what is computed in; bfloat16 is for GPUs, weights stay float32."
     )
     replicas: int = Field(1, description="Networks: GPUs of this host, or logical CPU devices where it has none.", ge=1)
+    init_embeddings: str | None = Field(
+        None,
+        description="lstm: word vectors that the tokens' embedding starts from; without them it starts at random.",
+        pattern=URI,
+        examples=["models:/embeddings-en@champion"],
+    )
     seed: int = Field(1, description="Networks: seed of weights and dropout.", ge=0)
     train_file: Path | None = Field(None, description="Plain text to train on, in place of the dataset.")
     valid_file: Path | None = Field(None, description="Plain text to validate on; with --train-file.")
@@ -116,6 +126,8 @@ class TrainLanguageModel(Options):
         if any(given) and not all(given):
             raise ValueError("--train-file, --valid-file and --test-file go together")
         family = self.architecture.partition("+")[0]
+        if self.init_embeddings is not None and family not in ("lstm", "ngram"):
+            raise ValueError(f"--init-embeddings is for lstm, not {family}")
         if self.preset is not None and family in NEURAL and self.preset not in PRESETS[family]:
             raise ValueError(f"--preset {self.preset} is not of {family}; choose {', '.join(PRESETS[family])}")
         return self
@@ -147,6 +159,11 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
         dataset, name = _plain(options), f"lm-{options.lang}-{stem}"
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
+    start = _start(options, dataset)
+    if start is None:
+        config.pop("init_embeddings", None)
+    else:  # an alias moves: what it stood for is part of what decides the result
+        config["init_embeddings_digest"] = hashlib.sha256(start.tobytes()).hexdigest()[:16]
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
     with exclusive(f"train_{name}_{options.architecture}"):
         done = registry.find(name, {"input_digest": key})
@@ -168,7 +185,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
                 "training",
                 dataset.manifest["splits"]["train"],
             )
-            trained = _mix(parts, dataset) if parts else _train(options, dataset, checkpoints, opened, progress)
+            trained = _mix(parts, dataset) if parts else _train(options, dataset, start, checkpoints, opened, progress)
             valid = dataset.split("valid")
             estimate = bits_per_byte(trained.valid_nats, valid.n_bytes)
             metrics = {
@@ -281,13 +298,26 @@ def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) ->
     }
 
 
+def _start(options: TrainLanguageModel, dataset: Dataset) -> Matrix | None:
+    """The tokens' embedding to start from, shape [vocabulary, width]; None when it starts at random."""
+    if options.init_embeddings is None or options.architecture == "ngram":
+        return None
+    width, size = PRESETS["lstm"][_preset(options)].width, dataset.manifest["vocabulary"]
+    return token_vectors(load_embedding(options.init_embeddings), dataset.tokenizer.encode, size, width, options.seed)
+
+
 def _train(
-    options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, progress: Progress
+    options: TrainLanguageModel,
+    dataset: Dataset,
+    start: Matrix | None,
+    checkpoints: Path,
+    opened: tracking.Run,
+    progress: Progress,
 ) -> _Trained:
     if options.architecture == "ngram":
         return _train_ngram(options, dataset, progress)
     with progress.bar(None, f"{_preset(options)} {options.lang}", "steps") as bar:
-        return _train_network(options, dataset, checkpoints, opened, bar)
+        return _train_network(options, dataset, start, checkpoints, opened, bar)
 
 
 def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progress) -> _Trained:
@@ -302,7 +332,6 @@ def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progre
 
 
 def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
-    from lmflow.models.lstm import Lstm
     from lmflow.models.mixture import Mixture
     from lmflow.models.ngram import KneserNey
 
@@ -313,7 +342,12 @@ def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
 
 
 def _train_network(
-    options: TrainLanguageModel, dataset: Dataset, checkpoints: Path, opened: tracking.Run, bar: Bar
+    options: TrainLanguageModel,
+    dataset: Dataset,
+    start: Matrix | None,
+    checkpoints: Path,
+    opened: tracking.Run,
+    bar: Bar,
 ) -> _Trained:
     from lmflow.training.batches import batches_of
     from lmflow.training.loop import Point, TrainingDiverged, TrainingOutOfMemory, train
@@ -338,11 +372,16 @@ def _train_network(
             opened.log_history(unsent)
             unsent.clear()
 
+    def build() -> Any:
+        network = NEURAL[options.architecture]
+        model = network(dataset.manifest["vocabulary"], preset, options.seed, schedule.precision)
+        if start is not None:
+            cast(Lstm, model).start_from(start)
+        return model
+
     try:
         model, outcome = train(
-            lambda: NEURAL[options.architecture](
-                dataset.manifest["vocabulary"], preset, options.seed, schedule.precision
-            ),
+            build,
             batches_of(NEURAL[options.architecture], preset, text, schedule),
             validate,
             schedule,

@@ -54,6 +54,7 @@ def test_categories_language_links_and_disambiguation_come_with_the_text() -> No
     assert page.categories == ("A b", "C")
     assert page.language_links == {"en": "Y"}
     assert page.disambiguation
+    assert plain("X\n[[Kategoreja:A]]\n[[Xyzzy:B|c]][[Xyzzy:D]]", "ltg").text == "X"  # names that nobody listed
     assert not plain("X [[:Category:Y]]", "en").disambiguation
     assert plain("X [[:Category:Y]]", "en").categories == ()
 

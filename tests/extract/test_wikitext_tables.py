@@ -27,6 +27,8 @@ from lmflow.extract.wikitext import to_text
         ('before\n{| class="navbox collapsible"\n|\n{|\n| b\n|}\n|}\nafter', "before\nafter"),
         ("{|\n| a || b\n\n== Next ==\nprose", "a | b\n== Next ==\nprose"),  # nobody closed it
         ("{{Infobox\n| x = {| \n| y\n}}\n{|\n| a\n|}", "a"),  # a table that a template swallowed closes nothing
+        ("{|\n! A !! B<br />(m) !! C\n|-\n| 1 || 2<br>x || 3\n|}", "A | B (m) | C\n1 | 2 x | 3"),
+        ("{|\n| 1<br>wow!!\n|}", "1 wow!!"),
         (":{|\n! +/- !! x\n|-\n| -5 || 6\n|}", "+/- | x\n-5 | 6"),
     ],
 )

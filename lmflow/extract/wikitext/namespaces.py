@@ -25,6 +25,12 @@ def is_hidden(target: str) -> bool:
     return _is_hidden_prefix(prefix) or _IMAGE_NAME.search(rest) is not None
 
 
+def looks_like_category(target: str) -> bool:
+    """Whether the target of a link that stands alone on its line is a category under a name that is not listed."""
+    prefix, colon, rest = target.partition(":")
+    return bool(colon) and prefix.isalpha() and bool(rest) and not rest.startswith((" ", ":"))
+
+
 @lru_cache(maxsize=4096)
 def _is_hidden_prefix(prefix: str) -> bool:
     return _key(prefix) in _HIDDEN or _is_language(prefix.strip())

@@ -13,7 +13,7 @@ from typing import Final
 
 from lmflow.extract.wikitext.arguments import arguments
 from lmflow.extract.wikitext.guess import guess
-from lmflow.extract.wikitext.namespaces import is_hidden
+from lmflow.extract.wikitext.namespaces import is_hidden, looks_like_category
 from lmflow.extract.wikitext.templates import renderer
 
 _MARKS: Final = (
@@ -132,7 +132,11 @@ class _Rendering:
                 if start > position:
                     text.append(markup[position:start])
                 if group <= 2:
-                    text.append(self._simple_link(token[1], token[2]))
+                    target, label = token.group(1, 2)
+                    if ":" in target and looks_like_category(target) and _is_alone(markup, start, end):
+                        self.hidden_links.append(target)
+                    else:
+                        text.append(self._simple_link(target, label))
                 elif group == 3:
                     self._open_template(token[3])
                     text = frames[-1].text
@@ -262,3 +266,8 @@ class _Rendering:
         if not found:
             return content
         return next((found[variant] for variant in self._variants if variant in found), next(iter(found.values())))
+
+
+def _is_alone(markup: str, start: int, end: int) -> bool:
+    """Whether a link fills its line, alone or with others of its kind."""
+    return markup[start - 1 : start] in ("", "\n", "]") and markup[end : end + 1] in ("", "\n", "[")

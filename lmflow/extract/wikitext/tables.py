@@ -36,7 +36,7 @@ def is_parameter(line: str) -> bool:
 class Row:
     """The row of a table that is being read."""
 
-    __slots__ = ("_caption", "_cells", "_has_words", "_more", "is_empty")
+    __slots__ = ("_caption", "_cells", "_has_words", "_is_header", "_more", "is_empty")
 
     def __init__(self) -> None:
         self.clear()
@@ -47,6 +47,7 @@ class Row:
         self._has_words = False  # whether the last cell has
         self._more: list[str] = []  # further lines of the last cell
         self._caption = False
+        self._is_header = False
         self.is_empty = True  # nothing of the row has words yet
 
     def starts_new(self, line: str) -> bool:
@@ -55,26 +56,29 @@ class Row:
 
     def feed(self, line: str) -> None:
         """A line that begins with `|` or `!`: cells, a caption, or the beginning of a row."""
+        self._is_header = line[0] == "!"
         mark = line[1:2] if line[0] == "|" else ""
         if mark == "-":
             return
-        if self._more:
-            self._end_cell()
+        self._end_cell()
         body = line[1:]
         if mark == "+":
             self._caption = True
             self._add(body[1:])
             return
-        if line[0] == "!" and "!!" in body:
-            body = body.replace("!!", "||")
-        if "||" in body:
-            for cell in body.split("||"):
-                self._add(cell)
-        else:
-            self._add(body)
+        for cell in self._split(body):
+            self._add(cell)
 
     def extend(self, line: str, joint: str = " ") -> None:
-        """A further line of the last cell."""
+        """A further line of the last cell, which a line break within a row may have cut: then cells follow in it."""
+        if "||" in line or (self._is_header and "!!" in line):
+            line, *cells = self._split(line)
+            if line.strip():
+                self.extend(line.strip(), joint)
+            self._end_cell()
+            for cell in cells:
+                self._add(cell)
+            return
         if self._has_words and not self._more:
             self._more.append(self._cells.pop())
         if self._more:
@@ -84,9 +88,13 @@ class Row:
 
     def text(self) -> str:
         """The row as one line, empty when no cell has words."""
-        if self._more:
-            self._end_cell()
+        self._end_cell()
         return " | ".join(self._cells)
+
+    def _split(self, line: str) -> list[str]:
+        if self._is_header and "!!" in line:
+            line = line.replace("!!", "||")
+        return line.split("||") if "||" in line else [line]
 
     def _add(self, cell: str) -> None:
         """A cell without its attributes, which stand before the first single bar."""
@@ -99,6 +107,7 @@ class Row:
             self.is_empty = False
 
     def _end_cell(self) -> None:
-        self._cells.append("".join(self._more))
-        self._more = []
-        self._has_words = True
+        if self._more:
+            self._cells.append("".join(self._more))
+            self._more = []
+            self._has_words = True

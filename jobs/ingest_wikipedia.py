@@ -18,6 +18,7 @@ versions, and under `dumps` the report of each dump: pages by namespace, losses,
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -147,6 +148,13 @@ def _reading(
     lake_has = wikipedia_versions.versions(lake, work.edition.code)
     with objects.open(work.files[0][0]) as file:
         beginning = head(file)
+    named = re.search(rb"<dbname>([a-z_]+)</dbname>", beginning)
+    if named and named[1].decode() != work.wiki:
+        of = named[1].decode()
+        raise InputError(
+            f"{work.files[0][0]} is a dump of {of}, not of {work.wiki}; "
+            f"give --lang {of.removesuffix('wiki').replace('_', '-')}"
+        )
     name = f"{work.edition.date or 'file'}-{work.digest[:12]}"
     reader = PartsReader(
         Reader(work.edition, lake_has.known(), ingest.forgotten(lake), site_namespaces(beginning)),

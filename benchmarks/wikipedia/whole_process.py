@@ -6,7 +6,7 @@ own, pinned to its cores; rounds are interleaved and the best of each counts. CP
 children; memory is the largest process of a command, sampled twenty times a second.
 
     make bench ARGS="wikipedia.whole_process --rounds 3"             about 4 minutes on a quiet machine
-    make bench ARGS="wikipedia.whole_process --only lmflow --megabytes 600"
+    make bench ARGS="wikipedia.whole_process --only 'lmflow, one' --megabytes 600 --big-page 8"
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--big-page", type=float, default=0, help="MB of a page put before the others")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--cores", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--only", default="", help="commands whose name starts so")
+    parser.add_argument("--only", nargs="*", default=[""], help="commands whose names start so")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -206,7 +206,7 @@ def main() -> None:
             for _ in range(options.rounds):
                 for cores in options.cores:
                     for label, command in commands(dumps, cores, folder / "out").items():
-                        if not label.startswith(options.only):
+                        if not label.startswith(tuple(options.only)):
                             continue
                         shutil.rmtree(folder / "out", ignore_errors=True)
                         (folder / "out").mkdir()

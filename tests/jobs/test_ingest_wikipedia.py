@@ -258,6 +258,13 @@ def test_a_file_that_is_no_dump_is_named(options: dict[str, Any], complaint: str
         wikipedia(**options)
 
 
+def test_a_dump_of_another_wiki_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(export({1: (1, ARTICLE)}, wiki="be_x_oldwiki"))
+    with pytest.raises(InputError, match="is a dump of be_x_oldwiki, not of xxwiki; give --lang be-x-old"):
+        wikipedia(file=str(tmp_path / "a.xml"))
+    assert Lake.open().table("documents").version() == -1
+
+
 def test_forgotten_documents_stay_away_and_absent_ones_do_not(tmp_path: Path) -> None:
     table = Lake.open().table("tombstones")
     empty = dict.fromkeys(table.schema.names)

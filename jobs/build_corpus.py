@@ -31,6 +31,7 @@ from lmflow.corpus.assess import ASSESSED, READ, assess
 from lmflow.corpus.contamination import Evaluations
 from lmflow.corpus.dedup import Keeping, Policy
 from lmflow.corpus.ledger import Ledger, Unit
+from lmflow.corpus.page import page, report_file
 from lmflow.corpus.policy import Policies, load
 from lmflow.errors import InputError
 from lmflow.lake import Lake, transaction_key
@@ -285,10 +286,15 @@ def _log(
     result: Mapping[str, Any],
     shown: Mapping[str, Any],
 ) -> None:
-    """Metrics, the picture, the report with samples, and the versions of the tables read and written."""
+    """Metrics, the picture, the report as JSON and as a page, and the versions of the tables read and written."""
     mlflow_run.log_metrics(result["metrics"])
     mlflow_run.log_metrics({f"dropped.{rule}": number for rule, number in account.by_rule.items()})
-    mlflow_run.log_figure(report.figure(account, result["by_language"]), "plots/corpus.png")
+    figure = report.figure(account, result["by_language"])
+    mlflow_run.log_figure(figure, "plots/corpus.png")
+    html = page(result, shown, figure)
+    mlflow_run.log_text(html, "report.html")
+    report_file().parent.mkdir(parents=True, exist_ok=True)
+    report_file().write_text(html, encoding="utf-8")
     mlflow_run.log_dict({**result, "samples": shown}, "report.json")
     mlflow_run.set_tags({f"lmflow.{name}_version": version for name, version in result["versions"].items()})
     for table, context in ((ledger.documents, "input"), (ledger.corpus, "output")):

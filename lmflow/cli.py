@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sys
+import webbrowser
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -72,6 +74,39 @@ def serve(
     """Serve the champions over HTTP, with a page to try them, until Ctrl-C."""
     words = [sys.executable, "-m", "lmflow.serving", "--port", str(port or settings().serving_port)]
     os.execv(sys.executable, words)  # noqa: S606 - an argument list, no shell
+
+
+@app.command()
+def report(
+    what: Annotated[str, typer.Argument(help="corpus: what build_corpus kept and dropped, and why.")] = "corpus",
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Say where the HTML report of the last run is."""
+    from lmflow.corpus.page import report_file
+
+    if what != "corpus":
+        raise InputError(f"no report {what!r}; there is: corpus")
+    if not report_file().exists():
+        raise InputError(f"no corpus report at {report_file()}; run python -m jobs.build_corpus first")
+    _say(str(report_file()))
+    if show:
+        webbrowser.open(report_file().as_uri())
+
+
+@app.command()
+def explain(
+    doc_id: Annotated[str, typer.Argument(help="e.g. wikipedia:en:736")],
+    policy_dir: Annotated[Path | None, typer.Option(help="Policies to compare with, if not the built-in ones.")] = None,
+) -> None:
+    """Print one document's whole story: fetched, measured, kept or dropped, copies, split."""
+    from lmflow.corpus.policy import load
+    from lmflow.corpus.story import story
+    from lmflow.lake import Lake
+
+    for chapter in story(Lake.open(), doc_id, load(["en"], policy_dir)):
+        _out.print(chapter.heading, style="bold", markup=False)
+        for line in chapter.lines:
+            _say(f"  {line}")
 
 
 def main() -> NoReturn:

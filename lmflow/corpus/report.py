@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _EXCERPT_CHARS: Final = 280
+_KEPT: Final = "kept"
 _BLUE, _ORANGE = "#3b6ea8", "#d9822b"
 _NARROW: Final = 3.0  # percent; a bar below it has no room for its number
 _SPLIT_COLOURS: Final = {"train": _BLUE, "valid": "#7fb3d5", "test": _ORANGE}
@@ -34,6 +35,7 @@ class Account:
         lengths: characters of kept and of dropped documents.
         pii: replaced values in kept documents, by kind.
         changes: what normalisation changed, by kind.
+        clusters: documents of this run in each duplicate cluster.
     """
 
     documents_in: int = 0
@@ -44,6 +46,7 @@ class Account:
     lengths: dict[str, list[int]] = field(default_factory=lambda: {"kept": [], "dropped": []})
     pii: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
+    clusters: Counter[str] = field(default_factory=Counter)
 
     @property
     def dropped(self) -> int:
@@ -64,6 +67,7 @@ class Account:
             self.lengths["kept" if enters else "dropped"].append(length)
         for found, enters in zip(unit["pii"].to_pylist(), kept, strict=True):
             self.pii.update(dict(found or ()) if enters else {})
+        self.clusters.update(name for name in outcome.cluster_ids if name is not None)
         for changed in unit["changes"].to_pylist():
             self.changes.update(dict(changed or ()))
 
@@ -120,6 +124,8 @@ def composition(corpus: pa.Table) -> dict[str, dict[str, Any]]:
 def samples(unit: pa.Table, outcome: Admission, assessed: Iterable[pa.RecordBatch], per_rule: int) -> dict[str, Any]:
     """Some documents that broke each rule, with the beginning of their redacted text and everything they broke.
 
+    Under `kept`, as many that were kept, of every language.
+
     Args:
         unit: the assessed documents (columns assess.SUMMARY).
         outcome: what was decided on them, row for row.
@@ -132,6 +138,11 @@ def samples(unit: pa.Table, outcome: Admission, assessed: Iterable[pa.RecordBatc
         for failure in failures:
             if len(chosen[failure.rule]) < per_rule:
                 chosen[failure.rule].append(row)
+    langs, seen = unit["lang"].to_pylist(), Counter[str]()
+    for row, failures in enumerate(outcome.failures):
+        if not failures and seen[langs[row]] < per_rule:
+            seen[langs[row]] += 1
+            chosen[_KEPT].append(row)
     wanted = {identities[row] for rows in chosen.values() for row in rows}
     texts: dict[tuple[int, str, int], tuple[str, str]] = {}
     for batch in assessed:
@@ -154,33 +165,44 @@ def samples(unit: pa.Table, outcome: Admission, assessed: Iterable[pa.RecordBatc
 
 
 def figure(account: Account, languages: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Four panels: documents by source, rules broken, lengths kept and dropped, and the splits of each language."""
+    """Six panels: sources, rules broken, lengths, languages, duplicate clusters, and the splits of each language."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titleweight": "bold"}
     with mpl.rc_context(style):
-        drawn = Figure(figsize=(11, 7), layout="constrained")
-        ((by_source, by_rule), (lengths, splits)) = drawn.subplots(2, 2)
+        drawn = Figure(figsize=(11, 10), layout="constrained")
+        ((by_source, by_rule), (lengths, by_language), (clusters, splits)) = drawn.subplots(3, 2)
         title = f"{account.documents_in:,} documents in  =  {account.kept:,} kept  +  {account.dropped:,} dropped"
         drawn.suptitle(title, fontsize=13, fontweight="bold")
-        _draw_sources(by_source, account)
+        _draw_kept(by_source, account.by_source, "By source")
+        _draw_kept(by_language, account.by_language, "By language", most=12)
+        _draw_clusters(clusters, account)
         _draw_rules(by_rule, account)
         _draw_lengths(lengths, account)
         _draw_splits(splits, languages)
     return drawn
 
 
-def _draw_sources(axes: Axes, account: Account) -> None:
-    names = sorted(account.by_source)
-    kept = [account.by_source[name]["kept"] for name in names]
-    dropped = [account.by_source[name]["dropped"] for name in names]
+def _draw_kept(axes: Axes, counts: Mapping[str, Counter[str]], title: str, most: int = 12) -> None:
+    names = sorted(counts, key=lambda name: -counts[name]["in"])[:most]
+    kept = [counts[name]["kept"] for name in names]
+    dropped = [counts[name]["dropped"] for name in names]
     axes.bar(names, kept, color=_BLUE, label="kept", width=0.6)
     bars = axes.bar(names, dropped, bottom=kept, color=_ORANGE, label="dropped", width=0.6)
     axes.bar_label(bars, [f"{k / max(k + d, 1):.0%} kept" for k, d in zip(kept, dropped, strict=True)], padding=2)
-    axes.set(title="By source", ylabel="documents")
+    axes.set(title=title, ylabel="documents")
     axes.margins(y=0.15)
     axes.legend(frameon=False)
+
+
+def _draw_clusters(axes: Axes, account: Account) -> None:
+    sizes = Counter(account.clusters.values())
+    axes.scatter(list(sizes), list(sizes.values()), color=_BLUE, s=18)
+    axes.set(title="Duplicate clusters of this run", xlabel="documents in a cluster", ylabel="clusters")
+    axes.set(xscale="log", yscale="log")
+    if not sizes:
+        axes.text(0.5, 0.5, "nothing was compared", ha="center", va="center", transform=axes.transAxes)
 
 
 def _draw_rules(axes: Axes, account: Account, most: int = 12) -> None:

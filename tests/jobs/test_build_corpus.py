@@ -13,6 +13,7 @@ import pytest
 
 from jobs.build_corpus import BuildCorpus, run
 from jobs.command import Progress
+from lmflow.corpus.page import report_file
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 from tests.corpus.documents import chinese, contents, english, ingest, row
@@ -70,6 +71,9 @@ def look_at_the_run(result: dict[str, Any]) -> None:
     report = mlflow.artifacts.load_dict(f"runs:/{result['run_id']}/report.json")
     shown = report["samples"]["near_duplicate"]
     assert len(shown) == 5 and shown[0]["duplicate_of"] and shown[0]["failures"][0]["threshold"] == 0.35
+    page = mlflow.artifacts.load_text(f"runs:/{result['run_id']}/report.html")
+    assert f"{result['documents_in']} documents in" in page and "near duplicate" in page
+    assert report_file().read_text(encoding="utf-8") == page
     assert "13812345678" not in json.dumps(report) and "ann@example.org" not in json.dumps(report)
 
 

@@ -25,6 +25,9 @@ def lmflow(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (["serve", "--port", "many"], "--port"),
         (["demo", "--conf", "{"], "--conf is not JSON"),
         (["demo", "--conf", "[]"], "--conf must be a JSON object"),
+        (["report", "corpus"], "run python -m jobs.build_corpus first"),
+        (["report", "weather"], "'weather'"),
+        (["explain", "nobody:knows"], "'nobody:knows'"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(words: list[str], names: str) -> None:

@@ -1,0 +1,96 @@
+"""The report of a run as one HTML page: counts, plots, samples of text beside the rules that decided."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from lmflow.settings import settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STYLE: Final = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222; }
+h1 { font-size: 1.5rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+figure { margin: 0; } img { max-width: 100%; }
+details { margin: .4rem 0; } summary { cursor: pointer; font-weight: 600; }
+article { border-left: 3px solid #d9822b; margin: .6rem 0 1rem; padding-left: .8rem; }
+article.kept { border-color: #3b6ea8; } article p { margin: .2rem 0; white-space: pre-wrap; }
+code, .why { color: #555; font-size: .9em; }
+"""
+
+
+def page(result: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, Any]]], figure: Figure) -> str:
+    """An HTML page.
+
+    Args:
+        result: what the run did, as the job returns it.
+        samples: from `report.samples`; documents under `kept` were kept, the others broke the rule they stand under.
+        figure: from `report.figure`.
+    """
+    counts = {name: result[f"documents_{name}"] for name in ("in", "kept", "dropped")}
+    sections = [
+        f"<h1>{counts['in']:,} documents in = {counts['kept']:,} kept + {counts['dropped']:,} dropped</h1>",
+        f'<figure><img alt="Plots of this run" src="{_as_data(figure)}"></figure>',
+        "<h2>Rules that documents broke</h2>",
+        "<p>One document may break several.</p>",
+        _table(result["dropped_by_rule"]),
+        "<h2>Private data replaced in kept documents</h2>",
+        _table(result["private_data_replaced"]),
+        "<h2>What normalisation changed</h2>",
+        _table(result["normalised"]),
+        "<h2>Samples of what was kept</h2>",
+        *(_sample(sample) for sample in samples.get("kept", ())),
+        "<h2>Samples of what was dropped, by rule</h2>",
+        *(_rule(rule, found) for rule, found in samples.items() if rule != "kept"),
+        f"<p class=why>Table versions: {escape(str(dict(result['versions'])))}. One document's whole story: "
+        "<code>lmflow explain DOC_ID</code></p>",
+    ]
+    body = "\n".join(sections)
+    head = f'<meta charset="utf-8"><title>Corpus report</title><style>{_STYLE}</style>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+
+
+def report_file() -> Path:
+    """Where the page of the last run lies on this machine, beside the MLflow artifact."""
+    return settings().home / "reports" / "corpus.html"
+
+
+def _as_data(figure: Figure) -> str:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+
+
+def _table(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return "<p>none</p>"
+    rows = (
+        f"<tr><td>{escape(name.replace('_', ' '))}</td><td class=number>{count:,}</td></tr>"
+        for name, count in counts.items()
+    )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _rule(rule: str, found: Sequence[Mapping[str, Any]]) -> str:
+    return f"<details open><summary>{escape(rule.replace('_', ' '))}</summary>{''.join(map(_sample, found))}</details>"
+
+
+def _sample(sample: Mapping[str, Any]) -> str:
+    broken = "; ".join(
+        f"{failure['rule'].replace('_', ' ')}: {failure['value']:.4g}, allowed {failure['threshold']:.4g}"
+        for failure in sample["failures"]
+    )
+    copy = f" · copy of <code>{escape(sample['duplicate_of'])}</code>" if sample["duplicate_of"] else ""
+    kind = "dropped" if broken else "kept"
+    return (
+        f"<article class={kind}><p><b>{escape(sample['title'])}</b> <code>{escape(sample['doc_id'])}</code>{copy}</p>"
+        f"<p class=why>{escape(broken)}</p><p>{escape(sample['text'])}</p></article>"
+    )

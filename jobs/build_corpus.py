@@ -33,6 +33,7 @@ from lmflow.corpus.dedup import Keeping, Policy
 from lmflow.corpus.ledger import Ledger, Unit
 from lmflow.corpus.page import page, report_file
 from lmflow.corpus.policy import Policies, load
+from lmflow.corpus.redecision import redecide
 from lmflow.errors import InputError
 from lmflow.lake import Lake, transaction_key
 from lmflow.lake.lock import exclusive
@@ -71,6 +72,11 @@ class BuildCorpus(Options):
     against: tuple[Literal["wikipedia", "news", "social", "file"], ...] = Field(
         (), description="Kinds of source. If given, only copies of their documents are dropped, and nothing else."
     )
+    redecide: bool = Field(
+        False,
+        description="Decide again on all that was decided before, with the policies as they are now, from stored "
+        "signals. Only text that is newly admitted is read.",
+    )
     samples_per_rule: int = Field(5, ge=0, le=100, description="Dropped documents shown for each rule in the report.")
 
     @field_validator("languages")
@@ -103,7 +109,7 @@ def run(options: BuildCorpus, progress: Progress) -> Result:
                 "e.g. python -m jobs.ingest_news --help"
             )
         units = ledger.units()
-        if not units:
+        if not units and not options.redecide:
             return _nothing_new(ledger, policies)
         config = {**options.model_dump(mode="json"), "policy_digest": policies.digest}
         batches = sum(len(unit.batches) for unit in units)
@@ -122,7 +128,7 @@ def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
     reason = "every batch of documents has been decided on"
     known = set(pc.unique(ledger.verdicts.read(["policy_digest"])["policy_digest"]).to_pylist())
     if not {policies.of(language).digest for language in policies.languages} <= known:
-        reason += "; the policy has changed since, and documents decided on before keep their verdicts"
+        reason += "; the policy has changed since: --redecide decides again on documents decided on before"
     return {
         "status": "nothing_new",
         "reason": reason,
@@ -149,6 +155,8 @@ def _build(
     """Work through the units, then log and return what was done."""
     account, shown = report.Account(), dict[str, Any]()
     versions: Mapping[str, int] = {}
+    if options.redecide and ledger.corpus.version() >= 0 and not any(unit.interrupted for unit in units):
+        versions = _redecide(ledger, policies, evaluations, options, account, progress)
     for unit in units:
         if unit.interrupted:
             progress.say(f"finishing {len(unit.batches)} batches of a run that was interrupted")
@@ -169,6 +177,34 @@ def _build(
     result["metrics"] = _metrics(account, languages)
     _log(mlflow_run, ledger, account, result, shown)
     return result
+
+
+def _redecide(
+    ledger: Ledger,
+    policies: Policies,
+    evaluations: Evaluations | None,
+    options: BuildCorpus,
+    account: report.Account,
+    progress: Progress,
+) -> Mapping[str, int]:
+    """Decide again on what was decided before, and count it."""
+    assessed = ledger.corpus.stage()
+    try:
+        keeping = Keeping(options.keep, options.against)
+        regime = None if options.split == "auto" else options.split
+        found = redecide(ledger, policies, assessed, evaluations, keeping, regime)
+        account.add(found.unit, found.outcome)
+        progress.say(f"decided again on {found.unit.num_rows} documents; the text of {len(found.read)} was read")
+        if not any(found.outcome.kept):
+            raise InputError(
+                f"none of {found.unit.num_rows} documents would be kept: {account.top_rules()}; nothing done"
+            )
+        unit = Unit(frozenset(), False, ledger.pinned(ledger.documents))
+        key = _key(ledger, unit, policies, evaluations, options)
+        return ledger.settle_again(key, found.unit, assessed, found.outcome, found.members)
+    finally:
+        system, path = filesystem(assessed)
+        system.delete_dir(path)
 
 
 def _key(ledger: Ledger, unit: Unit, policies: Policies, evaluations: Evaluations | None, options: BuildCorpus) -> str:

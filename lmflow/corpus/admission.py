@@ -51,12 +51,14 @@ class Before:
         stored: fingerprints that share a key with the unit's, earliest first, without the documents that the unit
             replaces; `kept` and `cluster_ids` as they are now.
         forgotten: doc_ids with a tombstone.
+        again: the unit is the corpus itself, decided on again: members are in it, and keep their split.
     """
 
     newest: Mapping[str, int]
     members: Mapping[str, Member]
     stored: Stored
     forgotten: Collection[str] = frozenset()
+    again: bool = False
 
 
 @dataclass
@@ -202,13 +204,13 @@ def _assign_splits(
     regime: splits.Regime | None,
 ) -> None:
     kept = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures])
-    leaving = outcome.superseded.keys() | outcome.withdrawn.keys()
+    leaving = outcome.superseded.keys() | outcome.withdrawn.keys() | (set(doc_ids) if before.again else set())
     staying = [member for member in before.members.values() if member.doc_id not in leaving]
     parts: defaultdict[str, set[str]] = defaultdict(set)
     for member in staying:
         parts[merged.get(member.cluster_id, member.cluster_id)].add(member.split)
     for row in kept:  # a new revision stays where the old one was
-        if doc_ids[row] in outcome.superseded and doc_ids[row] in before.members:
+        if doc_ids[row] in before.members and (before.again or doc_ids[row] in outcome.superseded):
             parts[str(outcome.cluster_ids[row])].add(before.members[doc_ids[row]].split)
     split_of = {cluster_id: splits.joined(found) for cluster_id, found in parts.items()}
 

@@ -99,7 +99,10 @@ def run_hashes(found: Sequence[str], n: int) -> NDArray[np.uint64]:
     for offset in range(1, n):
         rolled *= _BASE
         rolled += hashes[offset : offset + count]
-    return np.unique(rolled)
+    rolled.sort()
+    first = np.ones(count, np.bool_)
+    np.not_equal(rolled[1:], rolled[:-1], out=first[1:])
+    return rolled[first]
 
 
 def _signatures(hashed: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:

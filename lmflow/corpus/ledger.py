@@ -77,12 +77,14 @@ class Ledger:
         newest = _newest(known)
         brought = _newest(unit)
         replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
-        members = {
-            row["doc_id"]: Member(**row)
-            for row in self.corpus.read(["doc_id", "revision", "lang", "source", "cluster_id", "split"]).to_pylist()
-        }
+        members = self.members()
         forgotten = self._tombstones.read(["doc_id"], _one_of("doc_id", unit["doc_id"]))
         return Before(newest, members, self._relatives(unit, replaced, members), set(forgotten["doc_id"].to_pylist()))
+
+    def members(self) -> dict[str, Member]:
+        """The corpus as it stands, by doc_id."""
+        columns = ["doc_id", "revision", "lang", "source", "cluster_id", "split"]
+        return {row["doc_id"]: Member(**row) for row in self.corpus.read(columns).to_pylist()}
 
     def _verdicts_on(self, doc_ids: pa.ChunkedArray, columns: list[str] | None = None) -> pa.Table:
         return self.verdicts.read(columns, _one_of("doc_id", doc_ids), self.pinned(self.verdicts))
@@ -167,6 +169,39 @@ class Ledger:
         if done is None:
             members = set(self.corpus.read(["doc_id"])["doc_id"].to_pylist())
             leaving = (outcome.superseded.keys() | outcome.withdrawn.keys()) & members
+            staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
+            done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
+        return {**versions, "corpus": done.version}
+
+    def settle_again(
+        self, key: str, unit: pa.Table, assessed: str, outcome: Admission, members: Mapping[str, Member]
+    ) -> Mapping[str, int]:
+        """Make the three commits of deciding again on everything (see `redecision`); returns the tables' versions.
+
+        Members that stay where they are keep their rows in the table corpus unread.
+        """
+        identities = set(zip(*(unit[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True))
+        touched = pc.unique(unit["doc_id"])
+        others = [
+            row
+            for row in self._verdicts_on(touched).to_pylist()
+            if (row["batch_id"], row["doc_id"], row["revision"]) not in identities
+        ]
+        verdicts = pa.concat_tables([_verdict_rows(unit, outcome), pa.Table.from_pylist(others, self.verdicts.schema)])
+        versions = {
+            "documents": self.pinned(self.documents),
+            "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
+            "fingerprints": _replace(self.fingerprints, key, _fingerprint_rows(unit, outcome).to_batches(), touched),
+        }
+        done = self.corpus.find(key)
+        if done is None:
+            fresh = {doc_id for batch in scan(assessed, ["doc_id"]) for doc_id in batch["doc_id"].to_pylist()}
+            places = zip(unit["doc_id"].to_pylist(), outcome.cluster_ids, outcome.splits, strict=True)
+            kept = {doc_id: (str(cluster), split) for doc_id, cluster, split in places if split is not None}
+            for doc_id, member in members.items():
+                if doc_id in kept and doc_id not in fresh and kept[doc_id] != (member.cluster_id, member.split):
+                    outcome.moved[doc_id] = kept[doc_id]
+            leaving = {doc_id for doc_id in members if doc_id not in kept or doc_id in fresh}
             staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
             done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
         return {**versions, "corpus": done.version}

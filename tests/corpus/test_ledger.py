@@ -3,17 +3,19 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmflow.corpus.dedup import NEAR, Keeping, Policy
 from lmflow.corpus.fingerprint import fingerprint
 from lmflow.corpus.ledger import Ledger
-from lmflow.corpus.policy import Policies, load
+from lmflow.corpus.policy import BUILT_IN, Policies, load
 from lmflow.lake import Lake, faults
 from tests.corpus.documents import build, chinese, contents, english, ingest, row
 
@@ -366,3 +368,36 @@ def test_against_removes_from_one_source_what_another_has(lake: Lake, policies: 
     assert corpus(lake).keys() == {"w", "n2", "n3"}
     assert verdicts(lake)["n1"]["duplicate_of"] == "w"
     assert corpus(lake)["n2"]["split"] == corpus(lake)["n3"]["split"]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_documents_in_are_kept_plus_dropped_under_any_configuration(
+    new_lake: Callable[[], Lake], tmp_path: Path, data: st.DataObject
+) -> None:
+    bounds = {
+        "too_few_words": st.integers(0, 120),
+        "symbols": st.floats(0, 0.2),
+        "duplicate_lines": st.floats(0, 1),
+        "compressible": st.floats(1, 10),
+        "no_stop_words": st.integers(0, 12),
+    }
+    policy = yaml.safe_load((BUILT_IN / "en.yaml").read_text(encoding="utf-8"))
+    for name in data.draw(st.sets(st.sampled_from(sorted(bounds)))):
+        side = "at_least" if "at_least" in policy["rules"][name] else "at_most"
+        policy["rules"][name][side] = data.draw(bounds[name], name)
+        policy["sources"]["news"].pop(name, None)
+    (tmp_path / "en.yaml").write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
+    policies = load(data.draw(st.sampled_from([["en"], ["zh"], ["en", "zh"]])), tmp_path)
+    against = data.draw(st.sampled_from([(), (), ("news",)]))
+    keeping = Keeping(data.draw(st.sampled_from(["earliest", "longest", "best_quality", "drop_all"])), against)
+    texts = (
+        [english(n, 1 + n % 7) for n in range(12)] + [near(english(n, 5)) for n in (4, 4, 11)] + [chinese(1), "", "#"]
+    )
+    lake = new_lake()
+    for batch in (1, 2):
+        sources = data.draw(st.lists(st.sampled_from(["news", "social"]), min_size=len(texts), max_size=len(texts)))
+        ingest(lake, [row(batch, f"{batch}:{n}", t, s) for n, (t, s) in enumerate(zip(texts, sources, strict=True))])
+        build(lake, policies, keeping=keeping)
+        check_books(lake)
+        assert leaks(lake) == []

@@ -14,6 +14,7 @@ import pytest
 from jobs.build_corpus import BuildCorpus, run
 from jobs.command import Progress
 from lmflow.corpus.page import report_file
+from lmflow.corpus.policy import BUILT_IN
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 from tests.corpus.documents import chinese, contents, english, ingest, row
@@ -101,6 +102,25 @@ def test_a_later_batch_is_compared_with_what_is_stored(mlflow_server: str, spark
     assert (result["documents_in"], result["documents_kept"]) == (2, 1)
     assert result["dropped_by_rule"] == {"near_duplicate": 1}
     assert result["by_language"]["en"]["docs"] == 20
+
+
+def test_a_changed_policy_decides_again_when_asked_to_and_starts_no_spark_for_it(
+    mlflow_server: str, spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake.open()
+    ingest(lake, [row(1, f"news:{n}", english(n)) for n in range(5)] + [row(1, "news:brief", english(9, 2))])
+    before = run(BuildCorpus(languages=("en",)), Progress())
+    assert before["dropped_by_rule"] == {"too_few_words": 1}
+    text = (BUILT_IN / "en.yaml").read_text(encoding="utf-8")
+    loose = text.replace("too_few_words: {at_least: 30}", "too_few_words: {at_least: 10}")
+    (tmp_path / "en.yaml").write_text(loose, encoding="utf-8")
+    options = BuildCorpus(languages=("en",), policy_dir=tmp_path)
+    assert "--redecide" in run(options, Progress())["reason"]
+    monkeypatch.setattr("jobs.spark.session", None)
+    after = run(options.model_copy(update={"redecide": True}), Progress())
+    check_books(lake)
+    assert (after["documents_in"], after["documents_kept"]) == (6, 6)
+    assert after["by_language"]["en"]["docs"] == 6
 
 
 def test_bad_input_is_refused_and_nothing_is_written(mlflow_server: str, spark: object, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""A changed threshold re-decides from stored signals, and ends where building anew would."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lmflow.corpus.ledger import Ledger
+from lmflow.corpus.policy import BUILT_IN, Policies, load
+from lmflow.corpus.redecision import Redecision, redecide
+from lmflow.lake import Lake, transaction_key
+from tests.corpus.documents import build, english, ingest, row
+from tests.corpus.test_ledger import check_books, corpus, leaks, near, verdicts
+
+
+def with_least_words(folder: Path, least: int) -> Policies:
+    """The English policy that asks for so many words of any source."""
+    text = (BUILT_IN / "en.yaml").read_text(encoding="utf-8")
+    folder.mkdir(exist_ok=True)
+    (folder / "en.yaml").write_text(
+        text.replace("too_few_words: {at_least: 30}", f"too_few_words: {{at_least: {least}}}")
+    )
+    return load(["en"], folder)
+
+
+def again(lake: Lake, policies: Policies) -> Redecision:
+    ledger = Ledger(lake)
+    assessed = ledger.corpus.stage()
+    found = redecide(ledger, policies, assessed)
+    key = transaction_key("again", policy=policies.digest, corpus=ledger.corpus.version())
+    ledger.settle_again(key, found.unit, assessed, found.outcome, found.members)
+    return found
+
+
+def column(rows: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    return {doc_id: found[name] for doc_id, found in rows.items()}
+
+
+def documents() -> list[dict[str, object]]:
+    rows = [row(1, f"d{n:02}", english(n, 1 + n % 9)) for n in range(24)]
+    return rows + [row(1, f"x{n:02}", near(english(n, 1 + n % 9))) for n in range(0, 24, 3)]
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(20, 130), st.integers(20, 130))
+def test_deciding_again_ends_where_building_anew_does(
+    new_lake: Callable[[], Lake], tmp_path: Path, first: int, second: int
+) -> None:
+    changed, fresh = new_lake(), new_lake()
+    old, new = with_least_words(tmp_path / "old", first), with_least_words(tmp_path / "new", second)
+    for lake in (changed, fresh):
+        ingest(lake, documents())
+    build(changed, old)
+    before, splits = corpus(changed), {name: member["split"] for name, member in corpus(changed).items()}
+    found = again(changed, new)
+    build(fresh, new)
+    check_books(changed)
+    assert corpus(changed).keys() == corpus(fresh).keys()
+    assert column(verdicts(changed), "failures") == column(verdicts(fresh), "failures")
+    assert column(corpus(changed), "text") == column(corpus(fresh), "text")
+    # Only text that is newly admitted was read, and who stays keeps the split.
+    assert not set(found.read) & before.keys()
+    staying = corpus(changed).keys() & splits.keys()
+    assert all(corpus(changed)[name]["split"] in (splits[name], "train", "valid") for name in staying)
+    assert leaks(changed) == []
+
+
+def test_nothing_is_read_a_second_time(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, documents())
+    build(lake, with_least_words(tmp_path / "strict", 100))
+    loose = with_least_words(tmp_path / "loose", 25)
+    assert again(lake, loose).read
+    kept = corpus(lake)
+    assert again(lake, loose).read == []
+    assert corpus(lake) == kept
+
+
+def test_superseded_versions_keep_their_verdicts(lake: Lake, policies: Policies) -> None:
+    ingest(lake, [row(1, "a", english(1), revision=1), row(1, "b", english(2))])
+    build(lake, policies)
+    ingest(lake, [row(2, "a", english(3), revision=2)])
+    build(lake, policies)
+    before = sorted((v["doc_id"], v["revision"], v["kept"]) for v in lake.table("verdicts").read().to_pylist())
+    again(lake, policies)
+    check_books(lake)
+    after = sorted((v["doc_id"], v["revision"], v["kept"]) for v in lake.table("verdicts").read().to_pylist())
+    assert after == before
+
+
+@pytest.mark.parametrize("least", [10**6])
+def test_a_policy_that_admits_nothing_is_seen_before_anything_is_committed(
+    lake: Lake, tmp_path: Path, policies: Policies, least: int
+) -> None:
+    ingest(lake, documents())
+    build(lake, policies)
+    ledger = Ledger(lake)
+    found = redecide(ledger, with_least_words(tmp_path / "none", least), ledger.corpus.stage())
+    assert not any(found.outcome.kept)

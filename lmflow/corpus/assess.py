@@ -68,9 +68,7 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
 
     Documents that share an n-gram with registered evaluation sets break the rule `contaminated`.
     """
-    titles, texts, sources = (
-        [value or "" for value in documents.column(name).to_pylist()] for name in ("title", "text", "source")
-    )
+    titles, texts, sources = (_strings(documents.column(name)) for name in ("title", "text", "source"))
     clean = [normalise(text) for text in texts]
     detected = [detect(its.text) for its in clean]
     signals = measure_all(
@@ -109,6 +107,14 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     columns["signals"] = _signal_maps(signals, shared)
     columns |= _fingerprint_columns(len(texts), passed, fingerprint([redacted[at].text for at in passed]))
     return pa.RecordBatch.from_arrays([columns[name] for name in ASSESSED.names], schema=ASSESSED)
+
+
+def _strings(column: pa.Array) -> list[str]:
+    """Values as strings; null is empty, and bytes that are no UTF-8 (Parquet does not check) become U+FFFD."""
+    try:
+        return [value or "" for value in column.to_pylist()]
+    except UnicodeDecodeError:
+        return [(value or b"").decode("utf-8", "replace") for value in column.cast(pa.binary()).to_pylist()]
 
 
 def _signal_maps(signals: NDArray[np.float64], shared: Sequence[int]) -> pa.Array:

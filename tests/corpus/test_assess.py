@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,3 +62,11 @@ def test_every_row_comes_out_once_and_only_failures_lack_fingerprints(
     found = assessed(policies, *rows)
     assert [one["doc_id"] for one in found] == [one["doc_id"] for one in rows]
     assert all((one["bands"] is None) == bool(one["failures"]) for one in found)
+
+
+def test_bytes_that_are_no_utf8_become_replacement_characters(policies: Policies) -> None:
+    batch = as_batch([row(1, "a", english(1))])
+    broken = pa.array([english(1).encode() + b" caf\xe9 \xff."]).cast(pa.binary())
+    text = pa.Array.from_buffers(pa.string(), 1, broken.buffers())
+    [found] = assess(batch.set_column(batch.schema.names.index("text"), "text", text), policies).to_pylist()
+    assert found["text"].endswith("caf\ufffd \ufffd.")

@@ -1,4 +1,4 @@
-"""Agreement of the built-in policies with 200 English and 200 Chinese documents labelled by hand, and where they differ.
+"""Agreement of the built-in policies with 200 English and 200 Chinese documents labelled by hand, and where it ends.
 
     python -m benchmarks.cleaning.labelled
 

@@ -7,8 +7,10 @@ until its outcome is in `fetches`; what its segments hold is taken over by the n
 from __future__ import annotations
 
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,15 +18,16 @@ import pyarrow as pa
 
 from jobs import ingest
 from jobs.articles import VISITS
-from jobs.command import Progress
+from jobs.command import Bar, Progress
 from lmflow.crawl.http import Policy
-from lmflow.crawl.pages import HostPlan, Target, Visit, stored_visits, visit_hosts
+from lmflow.crawl.pages import HostPlan, Target, Visit, count_stored, stored_visits, visit_hosts
 from lmflow.crawl.sources import NewsSource
 from lmflow.crawl.urls import authority
 from lmflow.lake import Lake, Objects
 
 #: Larger than any article; Common Crawl cuts pages there too.
 _LARGEST_PAGE: Final = 5_000_000
+_LOOK_S: Final = 5.0
 
 
 def visit_all(
@@ -47,22 +50,42 @@ def visit_all(
         time_limit: what is not reached by then is left for another crawl.
         progress: tells a person.
     """
-    from jobs.spark import session, watching
+    from jobs.spark import session
 
     spark = session(f"ingest_{kind}")
     plans = _host_plans(targets, sources)
     tasks = min(len(plans), spark.sparkContext.defaultParallelism)
     rows = pa.Table.from_pylist([{"plan": plan.as_json()} for plan in plans])
     _open_crawl(lake, kind, batch_id, {target.source for target in targets})
-    visitor = _visitor(f"{lake.root}/objects", f"raw/{kind}/{batch_id}", datetime.now(UTC) + time_limit)
+    prefix = f"raw/{kind}/{batch_id}"
+    visitor = _visitor(f"{lake.root}/objects", prefix, datetime.now(UTC) + time_limit)
     frame = ingest.map_rows(ingest.as_frame(spark, rows, tasks), visitor, VISITS)
     progress.say(f"visiting {len(targets)} pages of {len(plans)} host(s)")
-    with progress.bar(tasks, "visiting", "tasks") as bar, watching(spark, tasks, bar):
+    with progress.bar(len(targets), "visiting", "pages") as bar, _watching(lake.objects, prefix, bar):
         found = frame.toArrow()
     visits = [Visit(**row) for row in found.to_pylist()]
     if len(visits) != len(targets):
         raise AssertionError(f"{len(targets)} pages to visit, {len(visits)} visits")
     return visits
+
+
+@contextmanager
+def _watching(objects: Objects, prefix: str, bar: Bar) -> Iterator[None]:
+    """Show on a bar how many visits are stored, for the length of a with-block; segments come every few seconds."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_S):
+            bar.reach(count_stored(objects, prefix))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+        bar.reach(bar.total or 0)
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _host_plans(targets: Iterable[Target], sources: Mapping[str, NewsSource]) -> list[HostPlan]:

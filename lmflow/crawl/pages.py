@@ -11,6 +11,7 @@ already; what it loses is the requests that were in flight and one segment.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -34,6 +35,7 @@ _THREADS: Final = 256
 _SEGMENT_BYTES: Final = 16_000_000
 _SEGMENT_VISITS: Final = 100
 _SEGMENT_S: Final = 15.0
+_COUNT: Final = re.compile(r"-(\d+)\.warc\.gz$")
 _VISITS_TYPE: Final = "application/x-ndjson; profile=lmflow-visits"
 
 
@@ -128,6 +130,11 @@ def stored_visits(objects: Objects, prefix: str) -> Iterator[Visit]:
             yield Visit(**values)
 
 
+def count_stored(objects: Objects, prefix: str) -> int:
+    """How many visits the segments below a prefix account for, by their names alone."""
+    return sum(int(found[1]) for key in objects.list(f"{prefix}/") if (found := _COUNT.search(key)))
+
+
 class _Segment:
     """A WARC file in the making, with the visits it is to account for. Stored whole or not at all."""
 
@@ -164,7 +171,7 @@ class _Segment:
         """Store what there is, and begin anew."""
         if not self._visits:
             return []
-        key = f"{self._base}-{self._number:05d}.warc.gz"
+        key = f"{self._base}-{self._number:05d}-{len(self._visits)}.warc.gz"
         lines = (json.dumps(asdict(visit), default=datetime.isoformat) for visit in self._visits)
         head = info_record("lmflow") + metadata_record("\n".join(lines).encode(), _VISITS_TYPE)
         self._objects.put(key, b"".join([head, *self._records]))

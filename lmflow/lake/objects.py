@@ -86,6 +86,8 @@ class Objects:
             return
         root = self._path("")
         folder = self._path(prefix)
+        if prefix.endswith("/") and not folder.is_dir():
+            return
         folder = folder if folder.is_dir() else folder.parent
         names = (str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file())
         yield from sorted(name for name in names if name.startswith(prefix) and "/." not in f"/{name}")

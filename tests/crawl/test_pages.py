@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lmflow.crawl.http import Policy
-from lmflow.crawl.pages import HostPlan, Target, Visit, stored_visits, visit_hosts
+from lmflow.crawl.pages import HostPlan, Target, Visit, count_stored, stored_visits, visit_hosts
 from lmflow.crawl.urls import canonical_url
 from lmflow.crawl.warc import Place, WarcWriter, read_metadata, read_response
 from lmflow.lake import Objects
@@ -87,4 +87,5 @@ def test_segments_say_what_came_of_every_target(site: Site, objects: Objects) ->
     visits = list(visit_hosts([plan(site, "/a", "/missing", "/limited")], objects, "raw/1"))
     kept: dict[str, Visit] = {visit.url: visit for visit in stored_visits(objects, "raw/1")}
     assert kept == {visit.url: visit for visit in visits}
+    assert count_stored(objects, "raw/1") == 3
     assert kept[site.url + "/limited"].retry_at is not None

@@ -37,8 +37,8 @@ def finish(process: subprocess.Popen[str], status: int = 0) -> str:
     return out
 
 
-def weights(folder: Path, family: str) -> dict[str, np.ndarray]:
-    with np.load(folder / "final" / f"{family}.npz") as arrays:
+def weights(folder: Path, family: str, replicas: int = 1) -> dict[str, np.ndarray]:
+    with np.load(folder / "final" / str(replicas) / f"{family}.npz") as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
@@ -60,29 +60,27 @@ def test_runs_killed_in_a_step_an_evaluation_and_a_checkpoint_end_in_the_same_we
     }
     for kill_in, (_, left) in moments.items():
         finish(killed[kill_in], -signal.SIGKILL)
-        assert checkpoint.latest(tmp_path / kill_in / "checkpoints").step == left
+        assert checkpoint.latest(tmp_path / kill_in / "checkpoints" / "1").step == left
     resumed = {kill_in: start(tmp_path / kill_in, "lstm", schedule=IN_PARTS) for kill_in in moments}
     for kill_in, process in resumed.items():
         assert finish(process) == "steps 88 points [20, 40, 60, 80, 88]\n"
         whole, again = weights(uninterrupted, "lstm"), weights(tmp_path / kill_in, "lstm")
         assert all(np.array_equal(whole[name], again[name]) for name in whole)
-        assert not list((tmp_path / kill_in / "checkpoints").glob(".*.partial"))
+        assert not list((tmp_path / kill_in / "checkpoints" / "1").glob(".*.partial"))
 
 
 def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -> None:
     stopped = start(tmp_path, "lstm", kill_at=24, kill_with="SIGTERM")
     assert "points [20]" in finish(stopped)
-    found = checkpoint.latest(tmp_path / "checkpoints")
+    found = checkpoint.latest(tmp_path / "checkpoints" / "1")
     assert found.step in (24, 25)
-    assert len(list((tmp_path / "checkpoints").glob("*.npz"))) <= 3
+    assert len(list((tmp_path / "checkpoints" / "1").glob("*.npz"))) <= 3
 
 
 @pytest.mark.parametrize("family", ["lstm", "transformer"])
 def test_two_replicas_with_dropout_and_an_uneven_batch_train_what_one_would(family: str, tmp_path: Path) -> None:
-    runs = {replicas: start(tmp_path / str(replicas), family, replicas=replicas) for replicas in (1, 2)}
-    for process in runs.values():
-        finish(process)
-    one, two = weights(tmp_path / "1", family), weights(tmp_path / "2", family)
+    finish(start(tmp_path, family, replicas=[2, 1]))
+    one, two = weights(tmp_path, family), weights(tmp_path, family, replicas=2)
     assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-3
 
 

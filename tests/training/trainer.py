@@ -43,13 +43,13 @@ SCHEDULE = Schedule(batch_size=7, sequence_length=16, warmup_steps=5, evaluate_e
 def main(
     folder: str,
     family: str,
-    replicas: int = 1,
+    replicas: tuple[int, ...] = (1,),
     kill_at: int = -1,
     kill_with: str = "SIGKILL",
     kill_in: str = "step",
     schedule: dict[str, Any] | None = None,
 ) -> None:
-    """Train; `kill_in` a step's report, an evaluation, or a checkpoint half written."""
+    """Train, once for each number of replicas; `kill_in` a step's report, an evaluation, or half a checkpoint."""
     place = Path(folder)
     tokens = np.random.default_rng(3).integers(0, VOCABULARY, 5000)
     chosen = replace(SCHEDULE, **(schedule or {}))
@@ -78,20 +78,21 @@ def main(
         whole(file, **arrays)
 
     checkpoint.np.savez = half
-    model, outcome = train(
-        lambda: families.NEURAL[family](VOCABULARY, SHAPES[family], seed=5),
-        StreamBatches(tokens, chosen),
-        validate,
-        chosen,
-        place / "checkpoints",
-        replicas,
-        report,
-    )
-    checkpoint.np.savez = whole
-    if not outcome.interrupted:
-        (place / "final").mkdir()
-        families.save(model, place / "final")
-    print("steps", outcome.steps, "points", [point.step for point in outcome.points])
+    for number in replicas:
+        model, outcome = train(
+            lambda: families.NEURAL[family](VOCABULARY, SHAPES[family], seed=5),
+            StreamBatches(tokens, chosen),
+            validate,
+            chosen,
+            place / "checkpoints" / str(number),
+            number,
+            report,
+        )
+        checkpoint.np.savez = whole
+        if not outcome.interrupted:
+            (place / "final" / str(number)).mkdir(parents=True)
+            families.save(model, place / "final" / str(number))
+        print("steps", outcome.steps, "points", [point.step for point in outcome.points])
 
 
 if __name__ == "__main__":

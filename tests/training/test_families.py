@@ -77,11 +77,11 @@ def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> No
 
 def test_averaging_starts_when_validation_stops_improving_and_survives_a_crash(tmp_path: Path) -> None:
     merity = replace(PLAIN, optimizer="sgd", learning_rate=4.0, decay="none", clip_norm=0.25, weight_decay=1e-6)
-    schedule = replace(merity, average="asgd", non_monotone=1, evaluate_every=8, epochs=3)
+    schedule = replace(merity, average="asgd", non_monotone=1, checkpoint_every=30, evaluate_every=8, epochs=2)
     # Validation on the negative loss gets worse as the model gets better.
     model, _ = fit("awd-lstm", tmp_path / "whole", schedule, sign=-1)
     with pytest.raises(Crash):
-        fit("awd-lstm", tmp_path / "crashed", schedule, 60, sign=-1)
+        fit("awd-lstm", tmp_path / "crashed", schedule, 40, sign=-1)
     assert checkpoint.latest(tmp_path / "whole").facts["progress"]["averaging_from"] > 0
     resumed, _ = fit("awd-lstm", tmp_path / "crashed", schedule, sign=-1)
     for one, other in zip(model.variables, resumed.variables, strict=True):

@@ -19,6 +19,8 @@ _EMBEDS: Final = frozenset(
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+")
 _LINK_SHARE: Final = 0.9
 _FEWEST_LINKS: Final = 2
+#: An `article` with fewer characters in paragraphs than this is a teaser.
+_LEAST_ARTICLE: Final = 200
 #: A statement of the article is taken at its word when it has this share of what was extracted, ...
 _LEAST_SHARE: Final = 0.5
 #: ... and this share of its own words is found there.
@@ -34,7 +36,10 @@ _LINE_SHARE: Final = 0.5
 
 def prune(tree: Any) -> None:
     """Take elements out of a parsed page (an lxml tree, changed in place)."""
-    doomed = [element for element in tree.iter("figcaption", "blockquote", "ul", "ol") if _is_beside(element)]
+    captions = tree.findall(".//figcaption")
+    if sum(map(_length, captions)) > _length_of_paragraphs(tree):
+        captions = []  # a story told in captions
+    doomed = [*captions, *(element for element in tree.iter("blockquote", "ul", "ol") if _is_beside(element))]
     doomed += _later_articles(tree)
     for element in doomed:
         parent = element.getparent()
@@ -43,8 +48,6 @@ def prune(tree: Any) -> None:
 
 
 def _is_beside(element: Any) -> bool:
-    if element.tag == "figcaption":
-        return True
     if element.tag == "blockquote":
         return not _EMBEDS.isdisjoint((element.get("class") or "").split())
     links = element.findall(".//a")
@@ -55,10 +58,19 @@ def _is_beside(element: Any) -> bool:
 
 
 def _later_articles(tree: Any) -> list[Any]:
-    """All but the first of several `article` elements that each have a main heading of their own."""
+    """Of several `article` elements that each have a main heading of their own, those behind the first real one."""
     headed = [article for article in tree.iter("article") if article.find(".//h1") is not None]
-    first = headed[0] if headed else None
-    return [article for article in headed[1:] if first not in article.iterancestors()]
+    long = (number for number, article in enumerate(headed) if _length_of_paragraphs(article) >= _LEAST_ARTICLE)
+    first = next(long, len(headed))
+    return [article for article in headed[first + 1 :] if headed[first] not in article.iterancestors()]
+
+
+def _length_of_paragraphs(element: Any) -> int:
+    return sum(map(_length, element.findall(".//p")))
+
+
+def _length(element: Any) -> int:
+    return len("".join(element.itertext()).strip())
 
 
 def tidy(lines: Sequence[str], title: str, stated: str) -> list[str]:

@@ -45,6 +45,14 @@ def test_the_next_article_below_the_first_is_another_article() -> None:
     assert "minister" not in article.text and ENGLISH[-1] in article.text
 
 
+def test_a_story_told_in_captions_and_one_behind_a_teaser_are_kept() -> None:
+    figures = "".join(f"<figure><img src={n}.jpg><figcaption>{ENGLISH[n]}</figcaption></figure>" for n in range(3))
+    article = extract(page(f"<article><h1>In pictures</h1>{figures}<p>Look.</p></article>"), URL)
+    assert all(caption in article.text for caption in ENGLISH)
+    teaser = "<article><h1>Tomorrow</h1><p>More about it.</p></article>"
+    assert ENGLISH[-1] in extract(page(teaser + story()), URL).text
+
+
 def test_what_a_page_states_as_its_body_decides_what_is_beside_it() -> None:
     stated = " ".join(ENGLISH * 2).replace('"', "")
     head = f'<script type="application/ld+json">{{"@type":"NewsArticle","articleBody":"{stated}"}}</script>'

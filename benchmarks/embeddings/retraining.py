@@ -1,6 +1,6 @@
 """What an update with 5 % new text costs and is worth, against training again on everything.
 
-    python -m benchmarks.embeddings.retraining --file corpus.txt [--share 0.05] [--rounds 3]
+    python -m benchmarks.embeddings.retraining --file corpus.txt [--share 0.05] [--epochs 5]
 
 The file has a sentence a line; every twentieth line is the new text. Seconds are those of writing the sentences,
 counting and training; both ways read the same settings. Medians over rounds, the two taking turns.
@@ -21,7 +21,7 @@ from lmflow.embeddings.align import drift, rotated, rotation
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.sentences import copy_sentences
 from lmflow.embeddings.training import Training, default_epochs, default_workers
-from lmflow.embeddings.update import State, update_word2vec
+from lmflow.embeddings.update import REPLAY, State, update_word2vec
 from lmflow.embeddings.word2vec import Word2VecConfig, train_word2vec
 from lmflow.evaluation.word_report import WordTests
 
@@ -40,14 +40,15 @@ def main() -> None:
     parser.add_argument("--file", type=Path, required=True)
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, help="by default the job's")
     given = parser.parse_args()
     lines = given.file.read_text().splitlines(keepends=True)
     step = round(1 / given.share)
     old, new = [line for n, line in enumerate(lines) if n % step], lines[::step]
-    replay = [line for n, line in enumerate(old) if n % step == 1]
+    replay = [line for n, line in enumerate(old) if n % round(step / REPLAY) == 1]
     config = Word2VecConfig(
         sg=True, dim=100, window=5, negative=5, sample=1e-4, min_count=3, seed=1, workers=default_workers(),
-        epochs=default_epochs(sum(len(line.split()) for line in lines)),
+        epochs=given.epochs or default_epochs(sum(len(line.split()) for line in lines)),
     )  # fmt: skip
     print(asdict(config))
     with tempfile.TemporaryDirectory() as name:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lmflow.embeddings.phrases import join_phrases
 from lmflow.embeddings.sentences import Sentences, copy_sentences, write_sentences
+from lmflow.embeddings.update import REPLAY
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 
@@ -46,7 +47,7 @@ class UpdateText:
 
     Args:
         new: the new text.
-        text: the new text and about as much old.
+        text: the new text and about half as much old.
     """
 
     new: Sentences
@@ -97,7 +98,7 @@ def new_share(source: Source, parent_version: int | None, lang: str) -> float:
 def write_update(
     source: Source, parent_version: int | None, share: float, lang: str, workers: int, folder: Path
 ) -> UpdateText:
-    """Write the new text, and with it as much old text, evenly sampled; a file has no old text.
+    """Write the new text, and with it half as much old text, evenly sampled; a file has no old text.
 
     Args:
         source: of the corpus as it is now, or a file.
@@ -112,7 +113,7 @@ def write_update(
         return UpdateText(new, new)
     batches = _new_batches(source, parent_version)
     new = write_sentences(_texts(lang, source.version, batches), lang, folder / "new.txt", workers)
-    both = _texts(lang, source.version, batches, share / max(1 - share, share))
+    both = _texts(lang, source.version, batches, REPLAY * share / max(1 - share, share))
     return UpdateText(new, write_sentences(both, lang, folder / "text.txt", workers))
 
 

@@ -84,7 +84,7 @@ class TrainEmbeddingsOptions(Options):
     phrases: bool = Field(False, description="Join pairs that belong together (new york: new_york) before training.")
     start_from: str | None = Field(
         None,
-        description="word2vec: go on from this version; learn only what was added since, and as much old text again.",
+        description="word2vec: go on from this version; learn only what was added since, and some old text again.",
         pattern=URI,
         examples=["models:/embeddings-en@champion"],
     )

@@ -1,7 +1,7 @@
 """word2vec goes on from an earlier model: new text, a grown vocabulary, and some old text against forgetting.
 
 Counts of old and new text are added up, so a word that was too rare may come in; known words keep their vectors, new
-ones start at random; then gensim trains on the new text and as much old text again (experience replay), with half the
+ones start at random; then gensim trains on the new text and half as much old text (experience replay), with half the
 usual learning rate.
 """
 
@@ -22,6 +22,8 @@ from lmflow.embeddings.word2vec import Word2VecConfig, fit, new_model
 
 #: The learning rate of an update, as a share of a full training's.
 GENTLER: Final = 0.5
+#: Old text that an update reads again, as a share of the new text.
+REPLAY: Final = 0.5
 
 
 @dataclass(frozen=True)

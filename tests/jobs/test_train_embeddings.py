@@ -183,7 +183,7 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
     corpus([{**new, "n_chars": len(new["text"])}])
     update = run(options, Progress())
     assert update["version"] > parent["version"]
-    assert update["words"] < parent["words"] / 2  # only the new text, and as much old
+    assert update["words"] < parent["words"] / 2  # only the new text, and some old
     assert update["metrics"]["drift_added"] >= 1
     assert update["metrics"]["drift_stored_overlap"] > 0.5
     answers = load("embeddings-en", update["version"]).predict([{"task": "vector", "word": "zyzzyva"}])

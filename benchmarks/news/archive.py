@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def _trafilatura_alone(root: Path, pages: int) -> float:
     return len(chosen) / (time.monotonic() - started)
 
 
+def _wait_for(url: str, timeout_s: float = 180) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
 def _job(path: Path, home: Path) -> str:
     port = "5099"
     home.mkdir()
@@ -71,15 +84,17 @@ def _job(path: Path, home: Path) -> str:
         env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
     )  # fmt: skip
     try:
-        time.sleep(20)
+        _wait_for(f"http://127.0.0.1:{port}/health")
         environment = {**os.environ, "LMFLOW_HOME": str(home), "LMFLOW_MLFLOW_URI": f"http://127.0.0.1:{port}"}
         done = subprocess.run(
             [sys.executable, "-m", "jobs.ingest_news", "--warc", path],
-            cwd=_ROOT, env=environment, capture_output=True, text=True, check=True,
+            cwd=_ROOT, env=environment, capture_output=True, text=True,
         )  # fmt: skip
     finally:
         server.terminate()
         server.wait(30)
+    if done.returncode:
+        sys.exit(done.stderr)
     return done.stderr + done.stdout
 
 

@@ -113,6 +113,16 @@ def test_a_crawl_killed_ten_times_fetches_every_page_and_stores_none_twice(tmp_p
     assert max(worst.values()) <= 0, worst
 
 
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a process is one of those that Spark's Python daemon forked."""
+    try:
+        parent = process.parent()
+        command = process.cmdline()
+        return "pyspark.daemon" in " ".join(command) and parent is not None and parent.cmdline() == command
+    except psutil.Error:  # it has just ended
+        return False
+
+
 def test_two_crawls_of_the_same_hosts_and_a_task_that_spark_tries_again_keep_to_the_rate(tmp_path: Path) -> None:
     hosts, pages, rate = 4, 120, 5.0
     home = tmp_path / "crawl"
@@ -122,9 +132,7 @@ def test_two_crawls_of_the_same_hosts_and_a_task_that_spark_tries_again_keep_to_
             assert all(job.poll() is None for job in jobs.values()), [file.read_text() for file in home.glob("*.err")]
             time.sleep(0.02)
         workers = [
-            process
-            for process in psutil.Process(jobs["even"].pid).children(recursive=True)
-            if "pyspark.daemon" in " ".join(process.cmdline()) and process.parent().cmdline() == process.cmdline()
+            process for process in psutil.Process(jobs["even"].pid).children(recursive=True) if is_worker(process)
         ]
         assert workers
         workers[0].kill()

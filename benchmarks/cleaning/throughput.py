@@ -94,4 +94,4 @@ def compare(name: str, lang: str, peer_language: str, texts: Sequence[str]) -> N
 if __name__ == "__main__":
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     compare("English", "en", "eng", english())
-    compare("Chinese", "zh", "zho", chinese())
+    compare("Chinese", "zh", "cmn", chinese())

@@ -64,9 +64,11 @@ def plain(markup: str, lang: str, formulas: Formulas = "readable") -> PlainText:
     """Like `to_text`, with what the same sweeps learn about the page."""
     pruned = prune(markup, lang, formulas)
     rendered = render(pruned.markup, lang)
+    if rendered.unexpanded:
+        pruned.unexpanded.update(rendered.unexpanded)
     return PlainText(
         layout(rendered.text),
-        pruned.unexpanded + rendered.unexpanded,
+        pruned.unexpanded,
         categories(rendered.hidden_links),
         language_links(rendered.hidden_links),
         pruned.disambiguation,

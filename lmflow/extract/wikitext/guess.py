@@ -19,7 +19,6 @@ from lmflow.extract.wikitext.readings import date_of
 
 _LONGEST: Final = 400
 _SEVERAL = re.compile(r"\|[^|{}]*[^|{}\s][^|{}]*\|")
-_BEFORE = re.compile(r"(?:^|\n)[*#:;|! \t]*$|\|\|\s*$|\n?[|!][^|\n]*\|\s*$")
 #: A value stands after a gap, a bracket or a quotation mark; a footnote hangs on a word.
 _GAP: Final = frozenset(" \u00a0\t([（「『“„«\"'—–-/~≈>")
 _IDEOGRAPH = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af]")
@@ -45,7 +44,8 @@ def may_show_words(markup: str, start: int, end: int, name: str) -> bool:
     if _SEVERAL.match(markup, bar, end) or _CODE.fullmatch(name.strip().lower()):
         return True
     if before in _GAP:
-        return _BEFORE.search(markup[max(0, start - 60) : start]) is None
+        line = markup[max(0, start - 60) : start].rpartition("\n")[2].rstrip()
+        return bool(line.strip("*#:;|! \t")) and line[-1] != "|"  # not the beginning of a line or of a cell
     return bool(_IDEOGRAPH.match(before) and _IDEOGRAPH.search(markup, bar, end))
 
 

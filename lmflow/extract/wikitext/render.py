@@ -22,7 +22,9 @@ _MARKS: Final = (
     r"|\]\]"
     r"|\{\{\s*(#[a-z]+:|[^|{}<>\[\]\n:]*:?)"
     r"|\}\}"
-    r"|\|"
+    # A bar, or the cells that a line begins with, and all plain text behind it.
+    r"|\|[^\[\]{}<'_\-]*"
+    r"|\n[|!][^\[\]{}<'_\-]*"
     r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*"
     r"|\]"
     r"|''+"
@@ -79,6 +81,15 @@ class _Frame:
     def arguments(self) -> list[str]:
         return [*self.done, "".join(self.text)]
 
+    def next_arguments(self, run: str) -> list[str]:
+        """A run of text with bars: each ends an argument. Returns where the last one is collected."""
+        head, *rest = run.split("|")
+        self.text.append(head)
+        for argument in rest:
+            self.done.append("".join(self.text))
+            self.text = [argument]
+        return self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -119,8 +130,13 @@ class _Rendering:
             group = token.lastindex
             if group is None:
                 first = markup[start]
-                if first == "|" and len(frames) == 1:
-                    continue  # a cell of a table: `layout` reads it
+                if first in "|\n":
+                    if len(frames) == 1:
+                        continue  # cells of a table: `layout` reads them
+                    text.append(markup[position:start])
+                    text = frames[-1].next_arguments(token[0])
+                    position = end
+                    continue
                 if start > position:
                     text.append(markup[position:start])
                 if first != "'":
@@ -157,13 +173,7 @@ class _Rendering:
         """A token without content."""
         frame = self._frames[-1]
         first = mark[0]
-        if mark == "|":
-            if frame.kind:
-                frame.done.append("".join(frame.text))
-                frame.text = []
-            else:
-                frame.text.append("|")
-        elif mark == "[[":
+        if mark == "[[":
             if len(self._frames) <= _DEEPEST:
                 self._frames.append(_Frame("["))
         elif mark == "]]":

@@ -28,11 +28,11 @@ HOSTILE = {
 LIMIT = 20.0
 
 
-def throughput(megabytes: float, rounds: int) -> None:
+def throughput(names: list[str], megabytes: float, rounds: int) -> None:
     """One table: corpus by extractor."""
     slowest: dict[str, tuple[float, str]] = {}
     print("MB of markup a CPU second (best round); ours against the fastest peer")
-    for corpus in corpora.dumps():
+    for corpus in names:
         pages = corpora.sample(corpus, megabytes)
         size = sum(len(page.markup.encode()) for page in pages) / 1e6
         running = [Peer(name, pages) for name in ALL]
@@ -81,6 +81,7 @@ def hostile() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=float, default=6, help="of each corpus")
+    parser.add_argument("--corpus", action="append", help="only this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--skip-hostile", action="store_true")
     parser.add_argument("--hostile", help=argparse.SUPPRESS)
@@ -91,7 +92,7 @@ def main() -> None:
         with Peer(options.peer, [page]) as peer:
             print(f"{peer.seconds()[0]:.2f}")
         return
-    throughput(options.megabytes, options.rounds)
+    throughput(options.corpus or list(corpora.dumps()), options.megabytes, options.rounds)
     if not options.skip_hostile:
         hostile()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lmflow.crawl.http import Fetcher, Policy
+from lmflow.samples.dumps import dump_files
 from lmflow.samples.server import serving
 from tests.crawl.site import Site, running_site
 
@@ -34,5 +35,6 @@ def fetcher() -> Iterator[Fetcher]:
 
 @pytest.fixture
 def samples() -> Iterator[str]:
+    dump_files()  # packed here, for the first to ask waits 1.5 s at most
     with serving(held_back=10) as url:
         yield url

@@ -59,16 +59,20 @@ def main() -> None:
         state = State(embedding(before), before.state["outputs"], before.rare)
         fulls, updates = [], []
         for _ in range(given.rounds):
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             full = train_word2vec(copy_sentences(folder / "all.txt", folder / "s"), config, lambda *_: None)
-            fulls.append(time.perf_counter() - started)
-            started = time.perf_counter()
+            fulls.append((time.perf_counter() - started, time.process_time() - used))
+            started, used = time.perf_counter(), time.process_time()
             fresh = copy_sentences(folder / "new.txt", folder / "n")
             text = copy_sentences(folder / "text.txt", folder / "t")
             update = update_word2vec(state, fresh, text, config, lambda *_: None)
-            updates.append(time.perf_counter() - started)
-    ratio = statistics.median(u / f for u, f in zip(updates, fulls, strict=True))
-    print(f"full {statistics.median(fulls):.1f} s, update {statistics.median(updates):.1f} s: {ratio:.1%}")
+            updates.append((time.perf_counter() - started, time.process_time() - used))
+    for place, what in enumerate(("wall", "CPU")):
+        full_s, update_s = ([each[place] for each in costs] for costs in (fulls, updates))
+        ratio = statistics.median(u / f for u, f in zip(update_s, full_s, strict=True))
+        print(
+            f"{what}: full {statistics.median(full_s):.1f} s, update {statistics.median(update_s):.1f} s: {ratio:.1%}"
+        )
     print(f"before {scores(before)}\nfull   {scores(full)}\nupdate {scores(update)}")
     for how, training in (("full", full), ("update", update)):
         for turned in (False, True):

@@ -80,7 +80,7 @@ def bare_step(stepper: Any, batches: Any) -> float:
     states = stepper._states
     for _ in range(STEPS):
         started = time.perf_counter()
-        loss, _, states = stepper._run(inputs, states, (tf.constant(0), counted, counted))
+        loss, _, states = stepper._run(inputs, states, (tf.constant(0), counted, counted, tf.constant(0.0)))
         float(loss)
         spent.append(time.perf_counter() - started)
     return float(np.median(spent[WARM_UP:]))

@@ -176,20 +176,40 @@ class _Walk:
             buckets.add(node, shared, self._kept[node])
 
     def drop_copies_of(self, reference: Sequence[bool]) -> None:
-        """Drop documents that are like a reference document, wherever that stands; references stay."""
+        """Drop new documents that are like a reference document, wherever that stands; references stay.
+
+        Copies among the others stay too, so every pair is looked at: the two must be in one cluster, and on one side.
+        """
         buckets = _Buckets(self._keys)
         order = list(buckets.walk())
-        for node, shared in order:
+        references: dict[int, int] = {}  # key of a folded text -> the earliest reference that has it
+        for node, _ in order:
             if reference[node]:
-                if node >= self._first_new:
-                    self._pairs(node, buckets.candidates(shared))
-                buckets.add(node, shared, kept=True)
+                references.setdefault(int(self._keys[node, 0]), node)
+        matches: dict[int, tuple[float, int]] = {}  # key of a new text -> how alike, and minus which reference
+
+        def offer(text: int, similarity: float, like: int) -> None:
+            if like in references:
+                matches[text] = max(matches.get(text, (0.0, 0)), (similarity, -references[like]))
+
+        new_texts: dict[int, int] = {}
         for node, shared in order:
-            if not reference[node] and node >= self._first_new:
-                near = self._pairs(node, buckets.candidates(shared))
-                best = max(((similarity, -other) for other, similarity in near), default=None)
-                if best is not None:
-                    self._drop(node, -best[1], best[0])
+            if node >= self._first_new:
+                text = int(self._keys[node, 0])
+                twin = new_texts.setdefault(text, node)
+                if twin != node:  # it is in every bucket already
+                    self._join(node, twin)
+                    continue
+                offer(text, 1.0, text)
+                for other, similarity in self._pairs(node, buckets.candidates(shared)):
+                    other_text = int(self._keys[other, 0])
+                    offer(text, similarity, other_text)
+                    offer(other_text, similarity, text)
+            buckets.add(node, shared, self._kept[node])
+        for node, _ in order:
+            match = matches.get(int(self._keys[node, 0]))
+            if node >= self._first_new and not reference[node] and match is not None:
+                self._drop(node, -match[1], match[0])
 
     def result(self) -> Clustering:
         """What was found."""

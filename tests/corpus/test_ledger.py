@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -370,6 +371,23 @@ def test_against_removes_from_one_source_what_another_has(lake: Lake, policies: 
     assert corpus(lake)["n2"]["split"] == corpus(lake)["n3"]["split"]
 
 
+def test_a_reference_that_comes_later_joins_the_copies_that_stay_on_one_side(
+    new_lake: Callable[[], Lake], policies: Policies
+) -> None:
+    for n in range(12):  # the side of a cluster is chosen by its name: twelve lakes, so that luck cannot hide a leak
+        lake = new_lake()
+        ingest(lake, [row(1, f"s{n}", english(n), "social"), row(1, f"t{n}", near(english(n)), "social")])
+        build(lake, policies, keeping=Keeping(against=("news",)))
+        ingest(lake, [row(2, f"n{n}", english(n), "news"), row(2, f"u{n}", near(english(n)), "social")])
+        build(lake, policies, keeping=Keeping(against=("news",)))
+        check_books(lake)
+        assert corpus(lake).keys() == {f"s{n}", f"t{n}", f"n{n}"}
+        assert len({member["split"] for member in corpus(lake).values()}) == 1 and leaks(lake) == []
+
+
+ENGLISH_POLICY = yaml.safe_load((BUILT_IN / "en.yaml").read_text(encoding="utf-8"))
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_documents_in_are_kept_plus_dropped_under_any_configuration(
@@ -382,7 +400,7 @@ def test_documents_in_are_kept_plus_dropped_under_any_configuration(
         "compressible": st.floats(1, 10),
         "no_stop_words": st.integers(0, 12),
     }
-    policy = yaml.safe_load((BUILT_IN / "en.yaml").read_text(encoding="utf-8"))
+    policy = deepcopy(ENGLISH_POLICY)
     for name in data.draw(st.sets(st.sampled_from(sorted(bounds)))):
         side = "at_least" if "at_least" in policy["rules"][name] else "at_most"
         policy["rules"][name][side] = data.draw(bounds[name], name)

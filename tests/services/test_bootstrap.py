@@ -62,7 +62,7 @@ def test_without_a_network_one_line_says_so_and_what_to_do(checkout: Path) -> No
 
 def test_too_little_disk_is_said_before_anything_is_made(checkout: Path) -> None:
     bootstrap_copy = checkout / "lmflow" / "bootstrap.py"
-    bootstrap_copy.write_text(bootstrap_copy.read_text().replace("INSTALL_GB = 5.0", "INSTALL_GB = 5e9"))
+    bootstrap_copy.write_text(bootstrap_copy.read_text().replace("INSTALL_GB = 6.0", "INSTALL_GB = 5e9"))
     done = run(checkout)
     assert done.returncode == 2
     assert re.match(r"lmflow: needs about 5000000000 GB of disk, [\d.]+ GB are free under ", done.stderr)

@@ -105,10 +105,15 @@ def model_card(title: str, dataset: Dataset, metrics: Mapping[str, float], writt
         "",
         "## What it writes",
         "",
-        *(f"> **{prompt}**{' '.join(text.split())}\n" for prompt, text in written.items()),
+        *(f"> **{prompt}**{_in_one_line(text)}\n" for prompt, text in written.items()),
         "A model of this size echoes its corpus; it states nothing as fact.",
     ]
     return "\n".join(lines)
+
+
+def _in_one_line(text: str) -> str:
+    """With the blank that parts it from its prompt, where the model wrote one."""
+    return (" " if text[:1].isspace() else "") + " ".join(text.split())
 
 
 def _origin(dataset: Dataset) -> str:

@@ -58,7 +58,7 @@ def parse(body: bytes, url: str) -> Sitemap:
         if not address:
             continue
         changed = _time(_child(entry, "lastmod"))
-        if etree.QName(entry).localname == "sitemap":
+        if entry.tag.rpartition("}")[2] == "sitemap":  # QName refuses the names that a damaged file may have
             children.setdefault(address, changed)
         else:
             published = _time(_child(entry, "publication_date")) or changed

@@ -50,7 +50,8 @@ def test_a_damaged_member_costs_its_record_only(doomed: int, data: st.DataObject
     members[doomed] = bytes(member)
     found, damages = read(b"".join(members))
     sound = bodies[: doomed - 1] + bodies[doomed:]
-    assert found == sound and sum(damages.values()) == 1
+    # A change that leaves the content whole (the length of a code that no byte uses) costs nothing.
+    assert (found, sum(damages.values())) in ((sound, 1), (bodies, 0))
 
 
 def test_noise_between_records_and_a_file_that_breaks_off_are_counted() -> None:

@@ -57,4 +57,6 @@ def test_the_picture_shows_every_source_and_why_it_fails() -> None:
 
 
 def test_no_source_at_all_is_still_a_picture() -> None:
-    health.picture({}, NOW).savefig(BytesIO())
+    file = BytesIO()
+    health.picture({}, NOW).savefig(file)
+    assert file.getvalue().startswith(b"\x89PNG")

@@ -28,7 +28,7 @@ _MODULES: Final = (
 _COLUMNS: Final = ("word", "other", "like", "text")
 
 
-def index_documents(source: Source, embedding: Embedding, workers: int, folder: Path) -> int:
+def index_documents(source: Source, embedding: Embedding, folder: Path) -> int:
     """Index the documents of the corpus that have a known word; returns how many."""
     vectors = DocumentVectors(embedding)
 
@@ -39,7 +39,7 @@ def index_documents(source: Source, embedding: Embedding, workers: int, folder: 
             except NoKnownWordError:  # nothing can be related to it
                 continue
 
-    return RelatedDocuments.build(rows(), embedding.vectors.matrix.shape[1], folder, workers)
+    return RelatedDocuments.build(rows(), embedding.vectors.matrix.shape[1], folder)
 
 
 def register(

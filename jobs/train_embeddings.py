@@ -225,7 +225,7 @@ def _train(
         if options.related and source.file is None:
             progress.say("indexing documents")
             artifacts["related"] = folder / "related"
-            indexed = index_documents(source, embedding, config.workers, artifacts["related"])
+            indexed = index_documents(source, embedding, artifacts["related"])
             opened.log_metrics({"related_documents": float(indexed)})
         version = register(opened, name, embedding, artifacts, card, lineage)
     registry.nominate(name, version.version)

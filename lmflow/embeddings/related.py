@@ -1,7 +1,8 @@
 """Related articles: an index of document vectors that finds the nearest ones without looking at all. Shipped in models.
 
 The index is usearch's HNSW graph (Malkov & Yashunin 2016) over vectors of length 1 in half precision, read from disk in
-place; beside it lie the ids, titles and addresses of the documents, a line each.
+place; beside it lie the ids, titles and addresses of the documents, a line each. One thread builds it: vectors that
+usearch adds at the same time can miss each other, and then no search reaches them (its issue 735).
 """
 
 from __future__ import annotations
@@ -27,14 +28,13 @@ class RelatedDocuments:
         self._index, self.documents = index, documents
 
     @classmethod
-    def build(cls, rows: Iterable[tuple[Matrix, dict[str, str]]], dim: int, folder: Path, threads: int) -> int:
+    def build(cls, rows: Iterable[tuple[Matrix, dict[str, str]]], dim: int, folder: Path) -> int:
         """Write an index.
 
         Args:
             rows: the vector of each document, of length 1, and what is known of it; streamed.
             dim: dimensions of the vectors.
             folder: where to write; made when it is not there.
-            threads: that build the graph.
 
         Returns:
             how many documents it holds.
@@ -49,7 +49,7 @@ class RelatedDocuments:
 
             def flush() -> None:
                 if pending:
-                    index.add(np.arange(count - len(pending), count), np.stack(pending), threads=threads)
+                    index.add(np.arange(count - len(pending), count), np.stack(pending), threads=1)
                     pending.clear()
 
             for vector, document in rows:

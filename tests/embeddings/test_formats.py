@@ -90,8 +90,9 @@ def test_the_index_finds_what_a_look_at_all_documents_finds(tmp_path: Path) -> N
     vectors = draw.normal(size=(600, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = ((vector, {"doc_id": str(row)}) for row, vector in enumerate(vectors))
-    assert RelatedDocuments.build(rows, 16, tmp_path / "r", threads=2) == 600
+    assert RelatedDocuments.build(rows, 16, tmp_path / "r") == 600
     index = RelatedDocuments.load(tmp_path / "r")
+    assert [int(index.nearest(query)[0]["doc_id"]) for query in vectors] == list(range(600))  # none is out of reach
     hits = 0
     for query in vectors[:50]:
         best = {str(row) for row in np.argsort(-(vectors @ query))[:10]}
@@ -99,5 +100,5 @@ def test_the_index_finds_what_a_look_at_all_documents_finds(tmp_path: Path) -> N
         assert found[0]["score"] == pytest.approx(1, abs=2e-3)
         hits += len(best & {document["doc_id"] for document in found})
     assert hits / 500 > 0.95
-    assert RelatedDocuments.build(iter(()), 16, tmp_path / "none", threads=1) == 0
+    assert RelatedDocuments.build(iter(()), 16, tmp_path / "none") == 0
     assert RelatedDocuments.load(tmp_path / "none").nearest(vectors[0]) == []

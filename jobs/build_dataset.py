@@ -1,18 +1,20 @@
 """Turn the clean documents of one language into token shards: corpus -> tokenizer, shards, manifest.
 
-The tokenizer (byte-level BPE) is fitted on the training split only and registered as `tokenizer-<lang>`. The same
-documents and options are packed once: a second run finds the dataset and says so.
+The tokenizer (byte-level BPE, or unigram pieces over the same bytes) is fitted on the training split only
+and registered as `tokenizer-<lang>`. The same documents and options are packed once: a second run finds the dataset and
+says so.
 
 Examples:
   python -m jobs.build_dataset --lang en
   python -m jobs.build_dataset --lang zh --vocabulary 4000
+  python -m jobs.build_dataset --lang en --tokenizer unigram
 """
 
 from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pyarrow.compute as pc
 from pydantic import Field
@@ -34,6 +36,7 @@ class BuildDataset(Options):
 
     lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
     vocabulary: int = Field(1000, description="Most tokens the tokenizer may have.", ge=257, le=60_000)
+    tokenizer: Literal["bpe", "unigram"] = Field("bpe", description="How text is divided into tokens.")
 
 
 def run(options: BuildDataset, progress: Progress) -> Result:
@@ -48,7 +51,9 @@ def run(options: BuildDataset, progress: Progress) -> Result:
             f"the corpus has no documents in {options.lang!r} (it has: {', '.join(there) or 'nothing'}); "
             "ingest some, then run `python -m jobs.build_corpus`"
         )
-    key = store.input_key([(row["doc_id"], row["revision"], row["split"]) for row in rows], options.vocabulary)
+    key = store.input_key(
+        [(row["doc_id"], row["revision"], row["split"]) for row in rows], options.vocabulary, options.tokenizer
+    )
     with exclusive(f"dataset_{options.lang}"):
         found = store.find(lake, options.lang, key)
         if found is not None and _registered(found, options.lang) is not None:
@@ -62,7 +67,7 @@ def run(options: BuildDataset, progress: Progress) -> Result:
         }
         lineage = {"corpus_uri": table.uri, "corpus_version": version, "lang": options.lang}
         with tracking.run("lmflow/dataset", f"dataset-{options.lang}", options.model_dump()) as opened:
-            dataset = store.build(lake, options.lang, key, splits, options.vocabulary, lineage)
+            dataset = store.build(lake, options.lang, key, splits, options.vocabulary, lineage, options.tokenizer)
             tokenizer = _registered(dataset, options.lang) or _register(opened, dataset, options.lang)
             facts = {
                 **_facts(dataset, options.lang, version),
@@ -87,6 +92,7 @@ def _register(opened: tracking.Run, dataset: Dataset, lang: str) -> int:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
+    kind = {"bpe": "Byte-level BPE", "unigram": "Unigram pieces over bytes"}[dataset.manifest["tokenizer_kind"]]
     size, train = dataset.tokenizer.size, dataset.manifest["splits"]["train"]
     source = f"corpus version {dataset.manifest['lineage']['corpus_version']}"
     return opened.log_model(
@@ -99,7 +105,7 @@ def _register(opened: tracking.Run, dataset: Dataset, lang: str) -> int:
         signature=ModelSignature(
             inputs=Schema([ColSpec("string", "text")]), params=ParamSchema([ParamSpec("task", "string", "encode")])
         ),
-        description=f"# tokenizer-{lang}\n\nByte-level BPE of {size:,} tokens, fitted on {train['documents']:,} "
+        description=f"# tokenizer-{lang}\n\n{kind} of {size:,} tokens, fitted on {train['documents']:,} "
         f"training documents ({train['bytes'] / 1e6:.2f} MB) of {source}.",
         tags={"tokenizer_digest": dataset.tokenizer.digest, "dataset_digest": dataset.digest, **tracking.lineage()},
     ).version
@@ -113,6 +119,7 @@ def _facts(dataset: Dataset, lang: str, version: int) -> Result:
         "dataset_digest": dataset.digest,
         "tokenizer_digest": dataset.manifest["tokenizer_digest"],
         "vocabulary": dataset.manifest["vocabulary"],
+        "tokenizer_kind": dataset.manifest["tokenizer_kind"],
         "corpus_version": version,
         "splits": splits,
         "metrics": metrics,

@@ -12,13 +12,14 @@ from typing import Any
 from lmflow import __version__
 from lmflow.dataset import shards
 from lmflow.dataset.shards import Dataset, Document
+from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 
 
-def input_key(identity: Sequence[tuple[str, int, str]], vocabulary: int) -> str:
-    """What decides a dataset: (doc_id, revision, split) of its documents, the vocabulary, and the code."""
-    digest = hashlib.sha256(f"{__version__}:{vocabulary}".encode())
+def input_key(identity: Sequence[tuple[str, int, str]], vocabulary: int, tokenizer_kind: Kind = "bpe") -> str:
+    """What decides a dataset: (doc_id, revision, split) of its documents, the tokenizer's kind and size, the code."""
+    digest = hashlib.sha256(f"{__version__}:{tokenizer_kind}:{vocabulary}".encode())
     for row in sorted(identity):
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()[:32]
@@ -55,11 +56,12 @@ def build(
     splits: Mapping[str, Sequence[Document]],
     vocabulary: int,
     lineage: Mapping[str, Any],
+    tokenizer_kind: Kind = "bpe",
 ) -> Dataset:
     """Write a dataset into the lake; its manifest goes last, so that a killed build leaves nothing that looks whole."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        shards.write(folder, splits, vocabulary, lineage)
+        shards.write(folder, splits, vocabulary, lineage, tokenizer_kind)
         names = sorted(path.name for path in folder.iterdir() if path.name != "manifest.json")
         for name in [*names, "manifest.json"]:
             lake.objects.put(f"{_place(lang, key)}/{name}", folder / name)

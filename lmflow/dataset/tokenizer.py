@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ UNKNOWN: Final = "<unk>"
 _LINE_END: Final = "\n"  # END_OF_DOCUMENT among words: no word between blanks is spelled like that
 Kind = Literal["bpe", "unigram", "whitespace"]
 _FILE: Final = "tokenizer.json"
+_ADDED_APART: Final = 1e-4  # between the scores of bytes that the unigram trainer adds
+_SCORE_DIGITS: Final = 6
 _SMALLEST: Final = 257  # 256 bytes and END_OF_DOCUMENT
 
 
@@ -97,7 +100,26 @@ def _pieces(texts: Iterable[str], vocabulary: int, kind: Kind) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    if kind == "unigram":
+        tokenizer.model = _settled(tokenizer)
     return tokenizer
+
+
+def _settled(tokenizer: Tokenizer) -> models.Unigram:
+    """The unigram model with what hash order decided in it settled: `tokenizers` 0.23 gives other scores each time.
+
+    Bytes that the pieces lack get the lowest score, plus 0.0001 for each in the order of a hash table (its trainer's
+    `finalize`); sums differ in their last digits with the order of summation, and so does the order of equal pieces.
+    """
+    (end, *pieces) = json.loads(tokenizer.to_str())["model"]["vocab"]
+    lowest = min(score for _, score in pieces)
+    highest_added = lowest + _ADDED_APART * len(pre_tokenizers.ByteLevel.alphabet())
+    scores = {
+        piece: round(lowest if len(piece) == 1 and score <= highest_added else score, _SCORE_DIGITS)
+        for piece, score in pieces
+    }
+    ordered = sorted(scores.items(), key=lambda each: (-each[1], each[0]))
+    return models.Unigram([tuple(end), *ordered])
 
 
 def _words(texts: Iterable[str], vocabulary: int) -> Tokenizer:

@@ -15,7 +15,7 @@ from lmflow.dataset.tokenizer import TextTokenizer
 
 
 class TokenizerPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unused-ignore]
-    """A byte-level BPE tokenizer."""
+    """A tokenizer of bytes, BPE or unigram."""
 
     def load_context(self, context: Any) -> None:
         """Read the tokenizer."""

@@ -58,6 +58,10 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
     back = tokenizer.predict(pd.DataFrame({"text": [" ".join(map(str, ids))]}), params={"task": "decode"})
     assert list(back) == ["The cat. 猫"]
     assert build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)["status"] == "nothing_new"
+    pieces = build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300, tokenizer="unigram"), PROGRESS)
+    assert pieces["tokenizer_kind"] == "unigram"
+    assert pieces["tokenizer"] != built["tokenizer"]
+    build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)  # the latest again
 
     ngram = train_language_model.TrainLanguageModel(lang="en", architecture="ngram", order=4)
     lstm = train_language_model.TrainLanguageModel(

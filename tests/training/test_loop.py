@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,19 @@ def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -
     found = checkpoint.latest(tmp_path / "checkpoints" / "1")
     assert found.step in (24, 25)
     assert len(list((tmp_path / "checkpoints" / "1").glob("*.npz"))) <= 3
+
+
+def test_sigterm_from_outside_ends_a_long_training_with_a_checkpoint_in_ten_seconds(tmp_path: Path) -> None:
+    process, folder = start(tmp_path, "lstm", schedule={"epochs": 100_000}), tmp_path / "checkpoints" / "1"
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("step-*.npz")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    steps = int(finish(process).split()[1])
+    assert time.monotonic() - asked < 10
+    assert checkpoint.latest(folder).step == steps
 
 
 @pytest.mark.parametrize("family", ["lstm", "transformer"])

@@ -179,8 +179,10 @@ class _Training:
         try:
             progress.loss, norm = self._stepper.step(batch, progress.step, rate, self._kept())
         except tf.errors.ResourceExhaustedError as error:
+            lines = str(error.message).splitlines()
+            reason = next((line for line in lines if "OOM" in line), lines[0])
             raise TrainingOutOfMemory(
-                f"step {progress.step + 1} does not fit into memory ({str(error.message).splitlines()[0]}); lower "
+                f"step {progress.step + 1} does not fit into memory ({reason.strip()}); lower "
                 f"--batch-size ({self._schedule.batch_size}) or --sequence-length ({self._schedule.sequence_length}), "
                 f"or raise --accumulate ({self._schedule.accumulate})"
             ) from None

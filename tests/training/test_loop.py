@@ -91,6 +91,16 @@ def test_sigterm_from_outside_ends_a_long_training_with_a_checkpoint_in_ten_seco
     assert checkpoint.latest(folder).step == steps
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits its memory by what /proc says")
+def test_a_step_that_does_not_fit_into_memory_says_which_settings_to_lower(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.training.short_of_memory", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    last = done.stderr.splitlines()[-1]
+    assert "TrainingOutOfMemory: step 1 does not fit into memory (" in last
+    assert "OOM when allocating tensor" in last
+    assert "lower --batch-size (400) or --sequence-length (200), or raise --accumulate (1)" in last
+
+
 @pytest.mark.parametrize("family", ["lstm", "transformer"])
 def test_two_replicas_with_dropout_and_an_uneven_batch_train_what_one_would(family: str, tmp_path: Path) -> None:
     finish(start(tmp_path, family, replicas=[2, 1]))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from jobs import articles, ingest
+from jobs import articles, health, ingest
 from jobs.command import Progress, Result
 from lmflow import tracking
 from lmflow.crawl.archives import Selection, select_pages
@@ -56,6 +56,9 @@ def run(uris: Sequence[str], languages: Sequence[str], config: dict[str, Any], p
             progress.say(tally.line())
             result = _result(lake, tally, batch_id, added, selections, started)
             ingest.log_run(mlflow_run, lake, result, result)
+            captured = {name: [visit.fetched_at for visit in visits if visit.source == name] for name in fresh}
+            oldest = {name: health.oldest_of(dates) for name, dates in captured.items()}
+            health.log(mlflow_run, health.report(result["by_source"], visits, oldest, {}))
             nothing = {} if added else {"status": "nothing_new", "reason": "no article is new"}
             return {**nothing, **result, "run_id": mlflow_run.run_id}
 

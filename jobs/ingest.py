@@ -143,6 +143,19 @@ def known_documents(lake: Lake, source: str) -> Known:
     return Known(digests, forgotten(lake), revisions)
 
 
+def oldest_posts(lake: Lake, sites: Mapping[str, str]) -> dict[str, datetime | None]:
+    """By source, the date of the oldest stored post of its site: how far back its documents go.
+
+    Args:
+        lake: where the documents are.
+        sites: name of each source to the site that its documents name.
+    """
+    where = (pc.field("source") == "social") & pc.field("site").isin(sorted(set(sites.values())))
+    rows = lake.table("documents").read(["site", "published_at"], where).group_by("site")
+    oldest = {row["site"]: row["published_at_min"] for row in rows.aggregate([("published_at", "min")]).to_pylist()}
+    return {name: oldest.get(site) for name, site in sites.items()}
+
+
 def forgotten(lake: Lake) -> frozenset[str]:
     """Documents that must never come back, because a person asked."""
     rows = lake.table("tombstones").read(["doc_id", "reason"])

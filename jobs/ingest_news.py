@@ -108,11 +108,6 @@ def run(options: IngestNews, progress: Progress) -> Result:
         plan = _discover(list(sources.values()), lake, options.max_items, progress)
         batch_id = ingest.new_batch_id()
         done, batches = _take_over(lake, plan, sources, progress)
-        if not plan.targets and not done:
-            version = ingest.record_fetches(lake, "ingest_news", batch_id, _feed_rows(plan, sources))
-            visiting.close_crawls(lake, "news", batches)
-            result = _result(lake, plan, [], batch_id, 0, version, started)
-            return {"status": "nothing_new", "reason": "no feed lists a page that is new or due", **result}
         with tracking.run(ingest.EXPERIMENT, f"news {', '.join(sources)}", _config(options, sources)) as mlflow_run:
             limit = timedelta(minutes=options.max_minutes)
             targets = list(plan.targets.values())
@@ -127,7 +122,8 @@ def run(options: IngestNews, progress: Progress) -> Result:
             result = _result(lake, plan, visits, batch_id, added, version, started)
             ingest.log_run(mlflow_run, lake, result, {**result, "errors": _errors(visits)})
             health.log(mlflow_run, health.report(result["by_source"], visits, plan.oldest, plan.unreachable))
-            nothing = {} if added else {"status": "nothing_new", "reason": "every page is as it was"}
+            reason = "every page is as it was" if visits else "no feed lists a page that is new or due"
+            nothing = {} if added else {"status": "nothing_new", "reason": reason}
             return {**nothing, **result, "run_id": mlflow_run.run_id}
 
 
@@ -196,6 +192,8 @@ def _discover(sources: Sequence[NewsSource], lake: Lake, most: int, progress: Pr
             if most and len(items) > most:
                 items = items[:most]
                 plan.partial.add(source.name)
+            if plan.oldest[source.name] is None:  # not modified, or not to be read: as it was when it was read last
+                plan.oldest[source.name] = _oldest_known(feeds.get(source.feed))
             _choose(source, items, pages, plan, now)
             progress.say(
                 f"{source.name}: "
@@ -226,6 +224,14 @@ def _items(source: NewsSource, listing: Listing, plan: _Plan) -> list[Item]:
     elif not listing.complete:
         plan.partial.add(source.name)
     return listing.items
+
+
+def _oldest_known(state: Mapping[str, Any] | None) -> datetime | None:
+    """The date of the oldest item that a feed listed, as `_feed_rows` kept it."""
+    try:
+        return datetime.fromisoformat((state or {}).get("cursor") or "")
+    except ValueError:  # none had a date
+        return None
 
 
 def _choose(
@@ -319,7 +325,7 @@ def _feed_rows(plan: _Plan, sources: Mapping[str, NewsSource]) -> Iterator[dict[
             "kind": "feed",
             "etag": fetch.headers.get("etag", "") if complete else "",
             "last_modified": fetch.headers.get("last-modified", "") if complete else "",
-            "cursor": name,
+            "cursor": date.isoformat() if (date := plan.oldest[name]) else "",
             "status": fetch.status,
             "attempts": fetch.attempts,
             "error": fetch.error or ("" if complete or name in plan.partial else "not_a_feed"),

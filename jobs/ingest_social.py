@@ -12,26 +12,26 @@ bots, or of authors who opted out of search are not stored; authors become keyed
 withdrawn since gets a tombstone: no ingest takes it again, and forget_documents removes it.
 
 The JSON line: items_seen = new + changed + unchanged + failed + skipped, by_source, documents_added, batch_id, versions
-and requests {pages, failed}, withdrawn, and unreachable {source: why} for timelines that could not be read.
+and requests {pages, failed}, withdrawn, rechecked {source: {known, asked, runs}}, and unreachable {source: why} for
+timelines that could not be read.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import time
 import typing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import health, ingest, post_dumps
+from jobs import health, ingest, post_dumps, rechecks
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
@@ -45,7 +45,6 @@ from lmflow.extract.social import documents, reader, site_name, thread_roots
 from lmflow.lake import Lake, Objects, transaction_key
 
 _RETRY: Final = timedelta(hours=1)
-_RECHECKED_FOR: Final = timedelta(days=30)
 _READINGS: Final = pa.schema([("reading", pa.string())])
 
 
@@ -80,26 +79,31 @@ def run(options: IngestSocial, progress: Progress) -> Result:
     with ingest.exclusive_sources(sources):
         ingest.ask_for_contact([source.api for source in sources.values()], progress)
         watermarks = _watermarks(lake, sources)
+        due = rechecks.due(lake, sources)
         fresh, unreachable = _have_news(sources, watermarks)
+        reading = {
+            name: sources[name] for name in sources if name in fresh or (due[name].ids and name not in unreachable)
+        }
         batch_id, tally = ingest.new_batch_id(), ingest.Tally()
         for name in sources:
             tally.see(name, 0)
-        if not fresh:
-            result = _result(lake, tally, [], unreachable, batch_id, 0, started)
-            return {"status": "nothing_new", "reason": "no timeline has a newer post", **result}
         config = {**options.model_dump(mode="json"), "sources": [source.model_dump() for source in sources.values()]}
-        with tracking.run(ingest.EXPERIMENT, f"social {', '.join(fresh)}", config) as mlflow_run:
-            readings = _read(lake, fresh, watermarks, options.max_items, batch_id, progress)
+        with tracking.run(ingest.EXPERIMENT, f"social {', '.join(sources)}", config) as mlflow_run:
+            readings = _read(lake, reading, watermarks, options.max_items, due, batch_id, progress) if reading else []
             unreachable |= _failures(readings, sources)
             added, withdrawn = _store(lake, readings, sources, tally, batch_id, progress)
             ingest.bury(lake, withdrawn, "withdrawn at its source")
-            ingest.record_fetches(lake, "ingest_social", batch_id, _state_rows(readings, options.max_items, watermarks))
+            if readings:
+                rows = [*_state_rows(readings, options.max_items, watermarks), *rechecks.rows(readings, sources, due)]
+                ingest.record_fetches(lake, "ingest_social", batch_id, rows)
             progress.say(tally.line())
             result = _result(lake, tally, readings, unreachable, batch_id, added, started)
-            result["withdrawn"] = len(withdrawn)
+            result |= {"withdrawn": len(withdrawn), "rechecked": rechecks.summary(readings, due)}
             ingest.log_run(mlflow_run, lake, result, result)
-            health.log(mlflow_run, health.report(result["by_source"], [], {}, unreachable))
-            nothing = {} if added else {"status": "nothing_new", "reason": "no post is new"}
+            oldest = ingest.oldest_posts(lake, {name: site_name(source) for name, source in sources.items()})
+            health.log(mlflow_run, health.report(result["by_source"], [], oldest, unreachable))
+            reason = "no post is new" if readings else "no timeline has a newer post"
+            nothing = {} if added else {"status": "nothing_new", "reason": reason}
             return {**nothing, **result, "run_id": mlflow_run.run_id}
 
 
@@ -216,6 +220,7 @@ def _read(
     sources: Mapping[str, SocialSource],
     watermarks: Mapping[str, str],
     most_items: int,
+    due: Mapping[str, rechecks.Due],
     batch_id: int,
     progress: Progress,
 ) -> list[Reading]:
@@ -235,7 +240,7 @@ def _read(
         }
         for group in hosts.values()
     ]
-    recheck = _to_recheck(lake, sources)
+    recheck = {name: due[name].ids for name in sources}
     read = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items, recheck)
     frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), len(rows)), read, _READINGS)
     progress.say(f"reading {len(sources)} timeline(s) of {len(rows)} host(s)")
@@ -245,7 +250,7 @@ def _read(
 
 
 def _reader(
-    watermarks: dict[str, str], objects_root: str, prefix: str, most_items: int, recheck: dict[str, list[str]]
+    watermarks: dict[str, str], objects_root: str, prefix: str, most_items: int, recheck: dict[str, tuple[str, ...]]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -257,18 +262,6 @@ def _reader(
                 yield pa.RecordBatch.from_pylist(lines, schema=_READINGS)
 
     return read
-
-
-def _to_recheck(lake: Lake, sources: Mapping[str, SocialSource]) -> dict[str, list[str]]:
-    """Some stored posts of each timeline, by chance among those of the last weeks, to notice what is withdrawn."""
-    since = pc.field("fetched_at") >= pa.scalar(datetime.now(UTC) - _RECHECKED_FOR, pa.timestamp("us", tz="UTC"))
-    found: dict[str, list[str]] = {}
-    for name, source in sources.items():
-        where = (pc.field("source") == "social") & (pc.field("site") == site_name(source)) & since
-        ids = sorted(set(lake.table("documents").read(["doc_id"], where)["doc_id"].to_pylist()))
-        chosen = random.sample(ids, min(source.recheck, len(ids)))
-        found[name] = [doc_id.removeprefix(social_id(site_name(source), "")) for doc_id in chosen]
-    return found
 
 
 def _failures(readings: Sequence[Reading], sources: Mapping[str, SocialSource]) -> dict[str, str]:

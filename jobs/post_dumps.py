@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from jobs import ingest
+from jobs import health, ingest
 from jobs.command import Progress, Result
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
@@ -22,7 +22,7 @@ from lmflow.crawl.sources import SocialSource
 from lmflow.errors import InputError
 from lmflow.extract.documents import OUTCOMES, Known, Outcome, record_batches
 from lmflow.extract.posts import author_key
-from lmflow.extract.social import documents, reader
+from lmflow.extract.social import documents, reader, site_name
 from lmflow.lake import Lake, transaction_key
 
 _LONGEST_READ_S: Final = 24 * 3600.0
@@ -58,6 +58,8 @@ def run(sources: Mapping[str, SocialSource], config: dict[str, Any], progress: P
             progress.say(tally.line())
             result = _result(lake, tally, batch_id, added, withdrawn, started)
             ingest.log_run(mlflow_run, lake, result, result)
+            oldest = ingest.oldest_posts(lake, {name: site_name(source) for name, source in sources.items()})
+            health.log(mlflow_run, health.report(result["by_source"], [], oldest, {}))
             nothing = {} if added else {"status": "nothing_new", "reason": "no post is new"}
             return {**nothing, **result, "run_id": mlflow_run.run_id}
 

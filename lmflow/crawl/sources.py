@@ -54,7 +54,7 @@ class SocialSource(Source):
     )
     site: str = Field("", pattern=r"^[a-z0-9.-]*$", description="Dumps: host of the site, part of identities.")
     recheck: int = Field(
-        20, ge=0, le=400, description="mastodon: stored posts asked for again each time; what is gone is forgotten."
+        100, ge=0, le=4000, description="mastodon: stored posts asked for again each time, in turn; 0 for none."
     )
     timeline: str = Field("public", pattern=r"^(public|tag/[\w]+)$", description="public, or tag/<hashtag>.")
     local: bool = Field(True, description="Only posts written on this server.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Reading:
     retry_at: datetime | None
     raw_keys: tuple[str, ...]
     parents: Mapping[str, str]  # post id to the id it answers, empty for none
+    rechecked: tuple[str, ...] = ()  # stored posts that were asked for again, in that order
 
     def as_json(self) -> str:
         """To travel from a worker."""
@@ -49,7 +50,7 @@ class Reading:
         values = json.loads(text)
         values["fetched_at"] = datetime.fromisoformat(values["fetched_at"])
         values["retry_at"] = datetime.fromisoformat(values["retry_at"]) if values["retry_at"] else None
-        return cls(**{**values, "raw_keys": tuple(values["raw_keys"])})
+        return cls(**{**values, "raw_keys": tuple(values["raw_keys"]), "rechecked": tuple(values["rechecked"])})
 
 
 def watermark_key(source: SocialSource) -> str:
@@ -84,7 +85,7 @@ def read_timelines(
             read = _read_items if source.kind == "hackernews" else _read_statuses
             found = read(fetcher, source, watermarks.get(source.name, ""), most_items)
             if not found.last.error and source.kind == "mastodon":
-                found.statuses += _again(fetcher, source, (recheck or {}).get(source.name, ()))
+                _ask_again(fetcher, source, (recheck or {}).get(source.name, ()), found)
             yield _keep(found, source, objects, f"{prefix}/{source.name}")
 
 
@@ -96,6 +97,7 @@ class _Found:
     pages: int
     statuses: list[dict[str, Any]]
     newest_id: str
+    rechecked: list[str] = field(default_factory=list)
 
 
 def _read_statuses(fetcher: Fetcher, source: SocialSource, watermark: str, most_items: int) -> _Found:
@@ -127,23 +129,32 @@ def _read_items(fetcher: Fetcher, source: SocialSource, watermark: str, most_ite
     return found
 
 
-def _again(fetcher: Fetcher, source: SocialSource, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Stored statuses as they are now; one that is gone as `{"id": …, "deleted": true}`."""
-    statuses: list[dict[str, Any]] = []
+def _ask_again(fetcher: Fetcher, source: SocialSource, ids: Sequence[str], found: _Found) -> None:
+    """Add stored statuses as they are now; one that is gone as `{"id": …, "deleted": true}`.
+
+    An answer that says nothing about a status ends it: the next crawl begins with that status. If it is the first one,
+    the next crawl passes over it, lest one status keep all others from their turn.
+    """
     for status_id in ids:
         fetch = fetcher.get(f"{source.api}/api/v1/statuses/{status_id}")
-        if fetch.error in ("http_404", "http_410"):
-            statuses.append({"id": status_id, "deleted": True})
-            continue
-        if fetch.error:  # not an answer about this status: the next crawl asks again
-            break
-        try:
-            status = json.loads(fetch.body)
-        except (ValueError, RecursionError):
-            break
-        if isinstance(status, dict) and str(status.get("id", "")) == status_id:
-            statuses.append(status)
-    return statuses
+        status = _status(fetch, status_id)
+        if status is None:
+            if not found.rechecked:
+                found.rechecked.append(status_id)
+            return
+        found.rechecked.append(status_id)
+        found.statuses.append(status)
+
+
+def _status(fetch: Fetch, status_id: str) -> dict[str, Any] | None:
+    """The status of an answer, None when the answer is about something else."""
+    if fetch.error in ("http_404", "http_410"):
+        return {"id": status_id, "deleted": True}
+    try:
+        status = json.loads(fetch.body) if not fetch.error else None
+    except (ValueError, RecursionError):
+        return None
+    return status if isinstance(status, dict) and str(status.get("id", "")) == status_id else None
 
 
 def _keep(found: _Found, source: SocialSource, objects: Objects, prefix: str) -> Reading:
@@ -167,6 +178,7 @@ def _keep(found: _Found, source: SocialSource, objects: Objects, prefix: str) ->
         fetched_at=datetime.now(UTC),
         retry_at=found.last.retry_at,
         raw_keys=tuple(raw_keys),
+        rechecked=tuple(found.rechecked),
         parents={str(status.get("id", "")): _parent(status) for status in found.statuses},
     )
 

@@ -50,8 +50,9 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a post is no document: `not_public`, `opted_out`, `bot`, `boost`, `empty`, `malformed`, `not_a_post`.
+    """Why a post is no document.
 
+    One of `not_public`, `opted_out`, `not_opted_in`, `bot`, `boost`, `empty`, `malformed`, `not_a_post`, and
     `deleted`: its author or its site took it back, so that it must be forgotten if it was stored.
     """
 
@@ -61,6 +62,10 @@ class Refusal:
 
 def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Post | Refusal:
     """A status of the Mastodon API (any server that speaks it) as a post, or why not.
+
+    An account's `noindex` says that its owner opted out of search engines (Mastodon 4.0, local accounts only). Its
+    `indexable` (4.2) says whether its owner opted in to having public posts found by search; false is where it starts,
+    so it is no opt-out, but who did not agree to be found by search did not agree to this either.
 
     Args:
         status: the JSON entity.
@@ -77,8 +82,10 @@ def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Po
         return Refusal(post_id, "not_public")
     if status.get("reblog"):
         return Refusal(post_id, "boost")
-    if account.get("noindex") is True or account.get("indexable") is False:
+    if account.get("noindex") is True:
         return Refusal(post_id, "opted_out")
+    if account.get("indexable") is False:
+        return Refusal(post_id, "not_opted_in")
     if account.get("bot") is True:
         return Refusal(post_id, "bot")
     text = html_text(status["content"])

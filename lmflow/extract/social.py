@@ -15,7 +15,7 @@ from lmflow.extract.reddit import from_reddit
 from lmflow.extract.stackexchange import from_stackexchange
 
 #: Refusals after which a post that was stored before must be forgotten: its author or its site withdrew it.
-WITHDRAWN: Final = frozenset({"deleted", "not_public", "opted_out"})
+WITHDRAWN: Final = frozenset({"deleted", "not_public", "opted_out", "not_opted_in"})
 
 
 def site_name(source: SocialSource) -> str:

@@ -44,7 +44,7 @@ def test_a_public_status_becomes_a_post() -> None:
         ({"visibility": "private"}, "not_public"),
         ({"visibility": None}, "not_public"),
         ({"account": {"noindex": True}}, "opted_out"),
-        ({"account": {"indexable": False}}, "opted_out"),
+        ({"account": {"indexable": False}}, "not_opted_in"),
         ({"account": {"bot": True}}, "bot"),
         ({"reblog": {"id": "1"}}, "boost"),
         ({"content": "<p> </p>"}, "empty"),

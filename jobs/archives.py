@@ -18,6 +18,7 @@ from lmflow.crawl.archives import Selection, select_pages
 from lmflow.crawl.http import Fetcher, Policy
 from lmflow.crawl.pages import Visit
 from lmflow.crawl.sources import NewsSource
+from lmflow.extract.documents import news_id
 from lmflow.lake import Lake, Objects, transaction_key
 
 _SELECTION: Final = "selection"
@@ -72,7 +73,8 @@ def _read(
     spark = session("ingest_news")
     rows = pa.Table.from_pylist([{"name": name, "uri": uri} for name, uri in addresses.items()])
     policy = replace(Policy.from_settings(rate=2.0, concurrency=2), total_s=_LONGEST_READ_S)
-    reader = _reader(policy, tuple(languages), f"{lake.root}/objects", f"raw/news/{batch_id}")
+    gone = spark.sparkContext.broadcast(ingest.forgotten(lake))
+    reader = _reader(policy, tuple(languages), f"{lake.root}/objects", f"raw/news/{batch_id}", gone)
     frame = ingest.map_rows(ingest.as_frame(spark, rows, len(addresses)), reader, articles.VISITS)
     tasks = len(addresses)
     progress.say(f"reading {tasks} archive(s)")
@@ -88,7 +90,7 @@ def _read(
 
 
 def _reader(
-    policy: Policy, languages: tuple[str, ...], objects_root: str, prefix: str
+    policy: Policy, languages: tuple[str, ...], objects_root: str, prefix: str, gone: Any
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -96,7 +98,13 @@ def _reader(
                 with Fetcher(policy) as fetcher:
                     name = row["name"]
                     pages = select_pages(
-                        row["uri"], fetcher, languages, Objects(objects_root), f"{prefix}/{name}", name
+                        row["uri"],
+                        fetcher,
+                        languages,
+                        Objects(objects_root),
+                        f"{prefix}/{name}",
+                        name,
+                        lambda url: news_id(url) in gone.value,
                     )
                     rows = [_row(page, name) for page in pages]
                 yield pa.RecordBatch.from_pylist(rows, schema=articles.VISITS)

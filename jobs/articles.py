@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ import pyarrow as pa
 
 from jobs import ingest
 from jobs.command import Progress
+from lmflow.crawl.erasure import erase_pages
 from lmflow.crawl.pages import Visit
 from lmflow.crawl.sources import NewsSource
+from lmflow.crawl.warc import Place
 from lmflow.extract.documents import OUTCOMES, Known, record_batches
 from lmflow.extract.news import documents
 from lmflow.lake import Lake, Objects
@@ -50,7 +53,19 @@ def stage(
         staged, outcomes = ingest.stage_outcomes(frame, lake.table("documents"))
     for _, origin, outcome in outcomes:
         tally.add(origin, outcome)
+    _erase(lake, stored, {url for url, _, outcome in outcomes if outcome == "skipped:forgotten"})
     return staged
+
+
+def _erase(lake: Lake, stored: Sequence[Visit], urls: Collection[str]) -> None:
+    """Overwrite pages that only their own word showed to be forgotten ones: another address led to them."""
+    places: defaultdict[str, list[Place]] = defaultdict(list)
+    for visit in stored:
+        if visit.url in urls:
+            places[visit.raw_key].append(Place(visit.offset, visit.length))
+    for key, doomed in places.items():
+        content, _ = erase_pages(lake.objects.get(key), lambda _: False, doomed)
+        lake.objects.put(key, content)
 
 
 def _extractor(

@@ -216,6 +216,7 @@ def stage_outcomes(frame: DataFrame, table: Table) -> tuple[str, list[tuple[str,
     first = Window.partitionBy("doc_id").orderBy(sql.col("item") != sql.col("url"), "item")
     is_copy = sql.col("doc_id").isNotNull() & (sql.row_number().over(first) > 1)
     seen = Observation("outcomes")
+    is_copy &= sql.col("outcome") != "skipped:forgotten"  # what must go is named, each time it came
     settled = frame.withColumn(
         "outcome", sql.when(is_copy, sql.lit("skipped:duplicate")).otherwise(sql.col("outcome"))
     ).observe(seen, sql.collect_list(sql.struct("item", "origin", "outcome")).alias("rows"))

@@ -16,7 +16,7 @@ and requests {fetched, not_modified, failed}, and unreachable {source: why} for 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,9 +32,9 @@ from lmflow.crawl.http import Fetch, Fetcher, Policy
 from lmflow.crawl.listings import Listing, read_listing
 from lmflow.crawl.pages import Target, Visit
 from lmflow.crawl.sources import NewsSource, choose, load
-from lmflow.crawl.urls import authority
+from lmflow.crawl.urls import authority, canonical_url
 from lmflow.errors import InputError
-from lmflow.extract.documents import UNCHANGED
+from lmflow.extract.documents import UNCHANGED, news_id
 from lmflow.lake import Lake, transaction_key
 from lmflow.settings import settings
 
@@ -183,6 +183,7 @@ def _discover(sources: Sequence[NewsSource], lake: Lake, most: int, progress: Pr
     """
     plan, now = _Plan(), datetime.now(UTC)
     feeds, pages = ingest.fetch_states(lake, "feed"), ingest.fetch_states(lake, "page")
+    gone = ingest.forgotten(lake)
     ingest.ask_for_contact([source.feed for source in sources], progress)
     with ThreadPoolExecutor(_FEEDS_AT_ONCE) as pool:
         for source, listing in zip(
@@ -194,7 +195,7 @@ def _discover(sources: Sequence[NewsSource], lake: Lake, most: int, progress: Pr
                 plan.partial.add(source.name)
             if plan.oldest[source.name] is None:  # not modified, or not to be read: as it was when it was read last
                 plan.oldest[source.name] = _oldest_known(feeds.get(source.feed))
-            _choose(source, items, pages, plan, now)
+            _choose(source, items, pages, gone, plan, now)
             progress.say(
                 f"{source.name}: "
                 + (
@@ -235,7 +236,12 @@ def _oldest_known(state: Mapping[str, Any] | None) -> datetime | None:
 
 
 def _choose(
-    source: NewsSource, items: Sequence[Item], pages: Mapping[str, Mapping[str, Any]], plan: _Plan, now: datetime
+    source: NewsSource,
+    items: Sequence[Item],
+    pages: Mapping[str, Mapping[str, Any]],
+    gone: Collection[str],
+    plan: _Plan,
+    now: datetime,
 ) -> None:
     """Sort items into pages to visit, and those whose outcome is known."""
     home = authority(source.feed)
@@ -248,15 +254,26 @@ def _choose(
         host = authority(url)
         if host.rpartition(":")[0] in settings().private_hosts and host != home:
             plan.tally.add(source.name, "failed:address")
+        elif _is_forgotten(url, gone):
+            plan.tally.add(source.name, "skipped:forgotten")
         elif state is None or state["next_due"] is None or state["next_due"] <= now:
             plan.targets[url] = _target(url, source, state)
         else:
             plan.tally.add(source.name, "skipped:waiting" if state["error"] else UNCHANGED)
     for url, state in pages.items():
         is_due = state["error"] in _PASSING and state["next_due"] is not None and state["next_due"] <= now
-        if state["cursor"] == source.name and is_due and url not in listed and url not in plan.targets:
+        is_ours = state["cursor"] == source.name and url not in listed and not _is_forgotten(url, gone)
+        if is_ours and is_due and url not in plan.targets:
             plan.tally.see(source.name, 1)
             plan.targets[url] = _target(url, source, state)
+
+
+def _is_forgotten(url: str, gone: Collection[str]) -> bool:
+    """Whether a page must be forgotten, as far as its address tells: then it is not even asked for."""
+    try:
+        return news_id(canonical_url(url)) in gone
+    except ValueError:
+        return False
 
 
 def _target(url: str, source: NewsSource, state: Mapping[str, Any] | None) -> Target:

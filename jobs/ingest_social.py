@@ -241,7 +241,8 @@ def _read(
         for group in hosts.values()
     ]
     recheck = {name: due[name].ids for name in sources}
-    read = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items, recheck)
+    gone = _forgotten(lake, sources)
+    read = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items, recheck, gone)
     frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), len(rows)), read, _READINGS)
     progress.say(f"reading {len(sources)} timeline(s) of {len(rows)} host(s)")
     with progress.bar(len(rows), "reading timelines", "hosts") as bar, watching(spark, len(rows), bar):
@@ -249,15 +250,31 @@ def _read(
     return [Reading.from_json(reading) for reading in found]
 
 
+def _forgotten(lake: Lake, sources: Mapping[str, SocialSource]) -> dict[str, frozenset[str]]:
+    """By source, the site's own ids of posts that must not be kept."""
+    gone = ingest.forgotten(lake)
+    prefixes = {name: social_id(site_name(source), "") for name, source in sources.items()}
+    return {
+        name: frozenset(doc_id.removeprefix(prefix) for doc_id in gone if doc_id.startswith(prefix))
+        for name, prefix in prefixes.items()
+    }
+
+
 def _reader(
-    watermarks: dict[str, str], objects_root: str, prefix: str, most_items: int, recheck: dict[str, tuple[str, ...]]
+    watermarks: dict[str, str],
+    objects_root: str,
+    prefix: str,
+    most_items: int,
+    recheck: dict[str, tuple[str, ...]],
+    gone: dict[str, frozenset[str]],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
                 sources = [SocialSource(**source) for source in json.loads(row["sources"])]
                 policy = Policy.from_json(row["policy"])
-                found = read_timelines(sources, watermarks, policy, Objects(objects_root), prefix, most_items, recheck)
+                objects = Objects(objects_root)
+                found = read_timelines(sources, watermarks, policy, objects, prefix, most_items, recheck, gone)
                 lines = [{"reading": reading.as_json()} for reading in found]
                 yield pa.RecordBatch.from_pylist(lines, schema=_READINGS)
 
@@ -288,12 +305,15 @@ def _store(
 
     for reading in readings:
         tally.see(reading.source, reading.statuses)
+        if reading.forgotten:
+            tally.add(reading.source, "skipped:forgotten", reading.forgotten)
     rows = [
         {"source": reading.source, "raw_key": key, "fetched_at": reading.fetched_at}
         for reading in readings
         for key in reading.raw_keys
     ]
     if not rows:
+        tally.check()
         return 0, []
     spark = session("ingest_social")
     tasks = min(len(rows), 2 * spark.sparkContext.defaultParallelism)

@@ -106,7 +106,13 @@ def open_archive(uri: str, fetcher: Fetcher) -> Iterator[_Stream]:
 
 
 def select_pages(
-    uri: str, fetcher: Fetcher, languages: Collection[str], objects: Objects, prefix: str, source: str
+    uri: str,
+    fetcher: Fetcher,
+    languages: Collection[str],
+    objects: Objects,
+    prefix: str,
+    source: str,
+    unwanted: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Visit | Selection]:
     """The pages of an archive that may be articles, stored as a crawl stores them; at last what was left behind.
 
@@ -117,6 +123,7 @@ def select_pages(
         objects: where pages are kept.
         prefix: of the keys of their WARC files.
         source: name that the visits carry.
+        unwanted: whether the page of a canonical address must be forgotten; it is not stored.
 
     Raises:
         InputError: there is no such archive, or it is none.
@@ -133,6 +140,8 @@ def select_pages(
             seen += 1
             response = http_response(record, _LARGEST_PAGE)
             reason = _reason_to_leave(record, response, languages)
+            if not reason and unwanted(canonical_url(record.url)):
+                reason = "skipped:forgotten"
             if reason or response is None:
                 outcomes[reason] += 1
                 continue

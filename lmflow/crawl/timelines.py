@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -38,6 +38,7 @@ class Reading:
     retry_at: datetime | None
     raw_keys: tuple[str, ...]
     parents: Mapping[str, str]  # post id to the id it answers, empty for none
+    forgotten: int = 0  # of the statuses, those that must be forgotten and were not kept
     rechecked: tuple[str, ...] = ()  # stored posts that were asked for again, in that order
 
     def as_json(self) -> str:
@@ -68,6 +69,7 @@ def read_timelines(
     prefix: str,
     most_items: int = 0,
     recheck: Mapping[str, Sequence[str]] | None = None,
+    forgotten: Mapping[str, Collection[str]] | None = None,
 ) -> Iterator[Reading]:
     """Read timelines of one server one after the other.
 
@@ -79,6 +81,7 @@ def read_timelines(
         prefix: of the keys of their files, e.g. `raw/social/<batch>`.
         most_items: stop each timeline after this many statuses; 0 for the source's own limit on a first crawl.
         recheck: by source name, ids of stored statuses to ask for again, because they may have been deleted or edited.
+        forgotten: by source name, ids of statuses that must not be kept.
     """
     with Fetcher(policy) as fetcher:
         for source in sources:
@@ -86,7 +89,9 @@ def read_timelines(
             found = read(fetcher, source, watermarks.get(source.name, ""), most_items)
             if not found.last.error and source.kind == "mastodon":
                 _ask_again(fetcher, source, (recheck or {}).get(source.name, ()), found)
-            yield _keep(found, source, objects, f"{prefix}/{source.name}")
+            gone = (forgotten or {}).get(source.name, ())
+            kept = [status for status in found.statuses if str(status.get("id", "")) not in gone]
+            yield _keep(found, kept, source, objects, f"{prefix}/{source.name}")
 
 
 @dataclass
@@ -157,12 +162,14 @@ def _status(fetch: Fetch, status_id: str) -> dict[str, Any] | None:
     return status if isinstance(status, dict) and str(status.get("id", "")) == status_id else None
 
 
-def _keep(found: _Found, source: SocialSource, objects: Objects, prefix: str) -> Reading:
-    """Store what was read."""
+def _keep(
+    found: _Found, kept: Sequence[dict[str, Any]], source: SocialSource, objects: Objects, prefix: str
+) -> Reading:
+    """Store what was read and may be kept."""
     raw_keys = []
-    for start in range(0, len(found.statuses), FILE_STATUSES):
+    for start in range(0, len(kept), FILE_STATUSES):
         key = f"{prefix}-{start // FILE_STATUSES:05d}.ndjson.gz"
-        lines = (json.dumps(status, ensure_ascii=False) for status in found.statuses[start : start + FILE_STATUSES])
+        lines = (json.dumps(status, ensure_ascii=False) for status in kept[start : start + FILE_STATUSES])
         objects.put(key, gzip.compress("\n".join(lines).encode(), 6))
         raw_keys.append(key)
     return Reading(
@@ -178,6 +185,7 @@ def _keep(found: _Found, source: SocialSource, objects: Objects, prefix: str) ->
         fetched_at=datetime.now(UTC),
         retry_at=found.last.retry_at,
         raw_keys=tuple(raw_keys),
+        forgotten=len(found.statuses) - len(kept),
         rechecked=tuple(found.rechecked),
         parents={str(status.get("id", "")): _parent(status) for status in found.statuses},
     )

@@ -135,12 +135,12 @@ def build(lake: Lake, policies: Policies, files: int = 1, keeping: Keeping | Non
         where = pc.field("batch_id").isin(sorted(unit.batches))
         documents = ledger.documents.read(list(READ), where, unit.documents).combine_chunks()
         assessed = ledger.corpus.stage()
-        _, folder = filesystem(assessed)
+        system, folder = filesystem(assessed)
         for part in range(files):
             mine = documents.take(pa.array(range(part, documents.num_rows, files), pa.int64())).combine_chunks()
             parts = [assess(batch, policies) for batch in mine.to_batches()]
             if parts:
-                pq.write_table(pa.Table.from_batches(parts), f"{folder}/part-{part}.parquet")
+                pq.write_table(pa.Table.from_batches(parts), f"{folder}/part-{part}.parquet", filesystem=system)
         rows = books.read_summary(assessed)
         outcome = admit(rows, books.fingerprints_of(rows), ledger.before(rows), keeping=keeping)
         key = transaction_key(

@@ -13,21 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
 from jobs import ingest_wikipedia
 from jobs.command import Progress
 from lmflow.errors import InputError
 from lmflow.lake import Lake
-from lmflow.lake.storage import filesystem
 from lmflow.samples.dumps import multistream
 from lmflow.tracking import download
-from tests.conftest import free_port
 from tests.crawl.dump_site import DumpSite, running_dump_site
 
 pytestmark = pytest.mark.usefixtures("mlflow_server")
@@ -277,38 +273,6 @@ def test_forgotten_documents_stay_away_and_absent_ones_do_not(tmp_path: Path) ->
     result = wikipedia(file=str(tmp_path / "a.xml"))
     assert (result["new"], result["skipped"], result["restored"]) == (1, {"forgotten": 1}, 1)
     assert set(tombstones()) == {1}
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """A client of a real S3 server on loopback, which the environment names to jobs and their processes."""
-    port = free_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    filesystem.cache_clear()
-    log = (tmp_path / "s3.log").open("wb")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
-    )
-    try:
-        client: Any = boto3.client("s3")
-        for _ in range(300):
-            try:
-                client.create_bucket(Bucket="dumps")
-                break
-            except EndpointConnectionError:
-                time.sleep(0.2)
-        yield client
-    finally:
-        server.kill()
-        server.wait()
-        filesystem.cache_clear()
 
 
 def test_a_dump_on_s3_is_read_into_a_lake_on_s3(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:

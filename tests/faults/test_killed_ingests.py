@@ -1,0 +1,114 @@
+"""The jobs that read files, archives, dumps and an API, killed (-9, with their process group) and run again: every
+document once, none lost. At the worst moments in seconds; at random moments in minutes (`make test-faults`)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.command import Progress, parse
+from lmflow.lake import Lake
+from lmflow.settings import settings
+from tests.crawl.site import Site, running_site
+from tests.faults.workloads import WORKLOADS, Workload
+
+pytestmark = pytest.mark.usefixtures("mlflow_server")
+PROJECT = Path(__file__).resolve().parents[2]
+SEED = int(os.environ.get("LMFLOW_FAULT_SEED", "20261125"))
+KILLS = int(os.environ.get("LMFLOW_FAULT_KILLS", "10"))
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with running_site() as running:
+        yield running
+
+
+def start(work: Workload, home: Path, fault: str = "") -> subprocess.Popen[bytes]:
+    """The job in a session of its own; what it says goes to `<home>.err`."""
+    environment = {**os.environ, **dict(work.environment), "LMFLOW_HOME": str(home), "LMFLOW_FAULT": fault}
+    with home.with_suffix(".err").open("ab") as err:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"jobs.{work.job}", *work.arguments],
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+            start_new_session=True,
+        )
+
+
+def stored(home: Path) -> dict[str, str]:
+    """Digest of the text of every document; each must be there once."""
+    rows = Lake(f"file://{home}/lake").table("documents").read(["doc_id", "content_sha256", "raw_uri"]).to_pylist()
+    assert set(Counter(row["doc_id"] for row in rows).values()) <= {1}
+    return {row["doc_id"]: row["content_sha256"] for row in rows}
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("name", ["files", "archives", "reddit"])
+def test_killed_before_and_after_its_commit_it_loses_and_doubles_nothing(
+    name: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = WORKLOADS[name](tmp_path, site, 30)
+    moments = ("documents:before_commit", "documents:after_commit")
+    homes = {moment: tmp_path / moment.partition(":")[2] for moment in moments}
+    killed = [start(work, home, moment) for moment, home in homes.items()]
+    assert [job.wait(240) for job in killed] == [-9, -9]
+    for variable, value in work.environment:
+        monkeypatch.setenv(variable, value)
+    states = []
+    for home in homes.values():
+        monkeypatch.setenv("LMFLOW_HOME", str(home))
+        settings.cache_clear()
+        before = len(stored(home))
+        states.append((before, run_again(work)["documents_added"], len(stored(home))))
+    assert states == [(0, work.documents, work.documents), (work.documents, 0, work.documents)]
+
+
+def run_again(work: Workload) -> dict[str, Any]:
+    """The job in this process, which has Spark already."""
+    job = importlib.import_module(f"jobs.{work.job}")
+    options = getattr(job, "".join(word.capitalize() for word in work.job.split("_")))
+    return dict(job.run(parse(options, list(work.arguments), "job", ""), Progress()))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", list(WORKLOADS))
+def test_killed_at_random_moments_it_loses_and_doubles_nothing(name: str, site: Site, tmp_path: Path) -> None:
+    chance = random.Random(f"{SEED} {name}")
+    work = WORKLOADS[name](tmp_path, site, 1200)
+    began = time.monotonic()
+    calm = start(work, tmp_path / "calm")
+    assert calm.wait(300) == 0, (tmp_path / "calm.err").read_text()[-3000:]
+    took = time.monotonic() - began
+    wanted = stored(tmp_path / "calm")
+    assert len(wanted) == work.documents
+    rounds: list[list[int]] = [[]]  # documents after each kill; a job that got through begins another round
+    while sum(map(len, rounds)) < KILLS:
+        home = tmp_path / f"killed-{len(rounds)}"
+        job = start(work, home)
+        try:
+            job.wait(chance.triangular(0.1, 1.1, 0.95) * took)  # most of them late, where commits are
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)
+        if job.wait() == 0:
+            assert stored(home) == wanted
+            rounds.append([])
+        else:
+            assert job.returncode == -9, home.with_suffix(".err").read_text()[-3000:]
+            rounds[-1].append(len(stored(home)))
+    assert start(work, tmp_path / f"killed-{len(rounds)}").wait(300) == 0
+    assert stored(tmp_path / f"killed-{len(rounds)}") == wanted
+    print(f"{name}: {took:.1f} s when calm; documents after each kill: {rounds}", file=sys.stderr)

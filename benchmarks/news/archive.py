@@ -1,10 +1,12 @@
 """The whole way from a WARC file to documents: `ingest_news --warc` in Spark on all cores, beside trafilatura alone.
 
-    python -m benchmarks.news.archive [--fundus ../shared/data/news/fundus] [--pages 1032]
+    python -m benchmarks.news.archive [--fundus ../shared/data/news/fundus] [--pages 6000] [--cores 1 2]
+    python -m benchmarks.news.archive --pages 30000 --cores 2     the whole size of the claim, on a quiet machine
 
-Wall-clock seconds of the job's two stages (reading and selecting; extracting), as the job itself reports them, and what
-trafilatura alone takes for the same pages on one core in the same run, before and after. Needs no MLflow server of
-yours: one is started for the run.
+Wall-clock seconds of the job's two stages (reading and selecting; extracting), as the job itself reports them, for each
+number of cores in turn, and what trafilatura alone takes for fundus' pages on one core in the same run, before, between
+and after. The archive holds fundus' pages again and again, each at an address of its own. Needs no MLflow server of
+yours: one is started for each run.
 """
 
 from __future__ import annotations
@@ -31,25 +33,30 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fundus", type=Path, default=Path("../shared/data/news/fundus"))
-    parser.add_argument("--pages", type=int, default=1032)
+    parser.add_argument("--pages", type=int, default=6000)
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    rates = [_trafilatura_alone(options.fundus, options.pages)]
+    rates, stages = [_trafilatura_alone(options.fundus, options.pages)], dict[int, dict[str, float]]()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "news.warc.gz"
         path.write_bytes(archive(options.fundus, options.pages))
-        said = _job(path, Path(folder) / "home")
-    rates.append(_trafilatura_alone(options.fundus, options.pages))
+        for cores in options.cores:
+            said = _job(path, Path(folder) / f"home-{cores}", cores)
+            print(said.strip().splitlines()[-2][-300:])
+            found = re.findall(r"(reading|extracting).*? in ([\d.]+) s", said)
+            stages[cores] = {name: float(seconds) for name, seconds in found}
+            rates.append(_trafilatura_alone(options.fundus, options.pages))
     alone = sum(rates) / len(rates)
-    print(said.strip().rpartition("\n")[0][-1200:])
-    stages = {name: float(seconds) for name, seconds in re.findall(r"(reading|extracting).*? in ([\d.]+) s", said)}
-    cores = os.cpu_count() or 1
-    rate = options.pages / stages["extracting"]
-    print(f"{options.pages} pages, {cores} cores; trafilatura alone {alone:.1f} pages/s of wall clock on one core")
-    print(f"extracting: {rate:.1f} pages/s, {rate / alone / cores:.2f} of trafilatura's rate a core")
-    print(f"reading and selecting: {options.pages / stages['reading']:.0f} pages/s in one task")
-    minutes = 30_000 * (stages["extracting"] + stages["reading"]) / options.pages / 60
-    print(f"30,000 pages would take {minutes:.1f} minutes")
+    spread = f"{min(rates):.1f} to {max(rates):.1f}"
+    print(f"{options.pages} pages; trafilatura alone on one core {alone:.1f} pages/s ({spread})")
+    for cores, seconds in stages.items():
+        rate, reading = options.pages / seconds["extracting"], options.pages / seconds["reading"]
+        print(
+            f"{cores} core(s): extracting {rate:.1f} pages/s, {rate / alone:.2f} times trafilatura on one core "
+            f"({rate / alone / cores:.2f} a core); reading {reading:.0f} pages/s in one task; "
+            f"30,000 pages would take {30_000 * sum(seconds.values()) / options.pages / 60:.1f} minutes"
+        )
 
 
 def _trafilatura_alone(root: Path, pages: int) -> float:
@@ -74,7 +81,7 @@ def _wait_for(url: str, timeout_s: float = 180) -> None:
             time.sleep(0.5)
 
 
-def _job(path: Path, home: Path) -> str:
+def _job(path: Path, home: Path, cores: int) -> str:
     port = "5099"
     home.mkdir()
     server = subprocess.Popen(
@@ -86,6 +93,7 @@ def _job(path: Path, home: Path) -> str:
     try:
         _wait_for(f"http://127.0.0.1:{port}/health")
         environment = {**os.environ, "LMFLOW_HOME": str(home), "LMFLOW_MLFLOW_URI": f"http://127.0.0.1:{port}"}
+        environment["LMFLOW_SPARK_MASTER"] = f"local[{cores}]"
         done = subprocess.run(
             [sys.executable, "-m", "jobs.ingest_news", "--warc", path],
             cwd=_ROOT, env=environment, capture_output=True, text=True,

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def die_with_parent(number: signal.Signals, parent: int) -> None:
@@ -49,15 +50,6 @@ def main() -> NoReturn:
     """Run the command; exit as it did, or 128 + the signal that ended it."""
     parent, grace_s, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
     guard = os.getpid()
-    ending = False
-
-    def end(number: int, _: FrameType | None) -> None:
-        nonlocal ending
-        if not ending:
-            ending = True
-            end_group(child, grace_s)
-            os._exit(128 + number)
-
     # The job holds SIGKILL for the case that the guard itself is killed; its JVM ends when its standard input closes.
     child = subprocess.Popen(
         command,
@@ -65,12 +57,29 @@ def main() -> NoReturn:
         start_new_session=True,
         preexec_fn=lambda: die_with_parent(signal.SIGKILL, guard),
     )
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, end)
-    die_with_parent(signal.SIGTERM, parent)
-    code = child.wait()
+    try:
+        for number in _TOLD:
+            signal.signal(number, _end)
+        die_with_parent(signal.SIGTERM, parent)
+        code = child.wait()
+    except _ToldToEnd as told:
+        end_group(child, grace_s)
+        sys.exit(128 + told.number)
     _signal_group(child.pid, signal.SIGKILL)  # whatever the job left running
     sys.exit(code if code >= 0 else 128 - code)
+
+
+class _ToldToEnd(BaseException):
+    """A signal asks the guard to end. Raised out of `wait`: in a handler, `wait`'s lock would be held for ever."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    for told in _TOLD:  # once is enough
+        signal.signal(told, signal.SIG_IGN)
+    raise _ToldToEnd(number)
 
 
 def _signal_group(group: int, number: int) -> bool:

@@ -71,19 +71,18 @@ def test_nothing_outlives_a_task(installation: Installation, tmp_path: Path, kil
     run_id = installation.start("sleepers", {"pids": str(pids)})
     wait_until(pids.exists, 60)
     job, child = (Identity.of(int(pid)) for pid in pids.read_text().split())
-    assert job and child
+    guard = psutil.Process(job.pid).parent() if job else None
+    assert job and child and guard
     if killer == "person":  # marks the run failed, in the browser or through the API
         installation.api.end_run("sleepers", run_id)
     else:  # the worker that supervises the task is killed, as for lack of memory; nobody can call on_kill for it
-        guard = psutil.Process(job.pid).parent()
-        assert guard is not None
         task = guard.parent()
         assert task is not None
         worker = task.parent()
         assert worker is not None
         assert "LocalExecutor" in " ".join(worker.cmdline())
         os.kill(worker.pid, signal.SIGKILL)
-    wait_until(lambda: not job.is_alive() and not child.is_alive(), 30)
+    wait_until(lambda: not job.is_alive() and not child.is_alive() and not guard.is_running(), 30)
     if killer == "kernel":
         installation.api.end_run("sleepers", run_id)
     installation.ended("sleepers", run_id)

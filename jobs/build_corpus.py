@@ -1,30 +1,32 @@
 """Turn new documents into clean, deduplicated training text: documents -> verdicts, fingerprints, corpus.
 
 Every ingest batch that has not been decided on is normalised, measured, judged by the policy of its language, freed of
-private data and compared with all that came before. Each document gets a verdict with all the rules it breaks; the kept
-ones enter the corpus in train, valid or test. Incremental: what was decided before is not read again. Killed at any
-moment and run again, it ends in the same state.
+private data and compared with all that came before (line by line too, if the policy says so). Each document gets a
+verdict with all the rules it breaks; the kept ones enter the corpus in train, valid or test. Incremental: what was
+decided before is not read again. Killed at any moment and run again, it ends in the same state.
 
 The JSON line: documents_in, documents_kept, documents_dropped and dropped_by_rule (a document may break several rules)
-of this run; by_language {docs, chars, words, splits} of the whole corpus as it stands afterwards; versions of the four
-tables; run_id in MLflow.
+of this run; repeated_text_removed, if a policy takes out what other documents had first; by_language {docs, chars,
+words, splits} of the whole corpus as it stands afterwards; versions of the tables; run_id in MLflow.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
-from lmflow.corpus import contamination, report
+from lmflow.corpus import contamination, repeats, report
 from lmflow.corpus import ledger as books
 from lmflow.corpus.admission import Admission, admit
 from lmflow.corpus.assess import ASSESSED, READ, assess
@@ -39,6 +41,10 @@ from lmflow.lake import Lake, transaction_key
 from lmflow.lake.lock import exclusive
 from lmflow.lake.storage import filesystem, spark_path
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
 _CORPUS_COLUMNS: Final = ["lang", "split", "n_chars", "n_words"]
 #: Documents that one Spark task assesses, about a second to a minute of work on a core; and never more tasks than this.
 _TASK_DOCUMENTS: Final = 1_000
@@ -52,7 +58,9 @@ class BuildCorpus(Options):
         ("en", "zh"), description="Languages to keep, as ISO 639 codes. Documents in others are dropped."
     )
     policy_dir: Path | None = Field(
-        None, description="Folder of policies (<language>.yaml) used in place of the built-in ones of the same name."
+        None,
+        description="Folder of policies (<language>.yaml) used in place of the built-in ones of the same name. With "
+        "`repeated_text: {unit: line}` in one, lines that an earlier document had are taken out.",
     )
     split: Literal["auto", "small", "large"] = Field(
         "auto",
@@ -139,8 +147,9 @@ def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
 
 
 def _versions(ledger: Ledger) -> dict[str, int]:
-    tables = (ledger.documents, ledger.verdicts, ledger.fingerprints)
-    return {**{table.name: ledger.pinned(table) for table in tables}, "corpus": ledger.corpus.version()}
+    pinned = {table.name: ledger.pinned(table) for table in (ledger.documents, ledger.verdicts, ledger.fingerprints)}
+    lines = ledger.pinned(ledger.lines)
+    return {**pinned, **({"lines": lines} if lines >= 0 else {}), "corpus": ledger.corpus.version()}
 
 
 def _build(
@@ -160,18 +169,16 @@ def _build(
     for unit in units:
         if unit.interrupted:
             progress.say(f"finishing {len(unit.batches)} batches of a run that was interrupted")
-        assessed = ledger.corpus.stage()
-        try:
-            rows = _assess(ledger, unit, policies, evaluations, assessed, progress)
+        with _scratch(ledger) as assessed, _scratch(ledger) as folder:
+            lines = _attribute(ledger, unit, policies, folder, progress)
+            repeated = None if lines is None else f"{folder}/repeated"
+            rows = _assess(ledger, unit, policies, evaluations, assessed, repeated, progress)
             outcome = _decide(ledger, unit, rows, options, account, last=unit is units[-1])
             shown |= _samples(rows, outcome, assessed, options.samples_per_rule)
             progress.say(f"committing: {account.kept} of {account.documents_in} documents kept")
             versions = ledger.settle(
-                _key(ledger, unit, policies, evaluations, options), rows, assessed, outcome, unit.documents
+                _key(ledger, unit, policies, evaluations, options), rows, assessed, outcome, unit.documents, lines
             )
-        finally:
-            system, path = filesystem(assessed)
-            system.delete_dir(path)
     languages = report.composition(ledger.corpus.read(_CORPUS_COLUMNS, version=versions["corpus"]))
     result = {**account.as_dict(), "by_language": languages, "versions": dict(versions), "run_id": mlflow_run.run_id}
     result["metrics"] = _metrics(account, languages)
@@ -188,8 +195,7 @@ def _redecide(
     progress: Progress,
 ) -> Mapping[str, int]:
     """Decide again on what was decided before, and count it."""
-    assessed = ledger.corpus.stage()
-    try:
+    with _scratch(ledger) as assessed:
         keeping = Keeping(options.keep, options.against)
         regime = None if options.split == "auto" else options.split
         found = redecide(ledger, policies, assessed, evaluations, keeping, regime)
@@ -201,9 +207,17 @@ def _redecide(
             )
         unit = Unit(frozenset(), False, ledger.pinned(ledger.documents))
         key = _key(ledger, unit, policies, evaluations, options)
-        return ledger.settle_again(key, found.unit, assessed, found.outcome, found.members)
+        return ledger.settle_again(key, found.unit, assessed, found.outcome, found.members, found.lines)
+
+
+@contextmanager
+def _scratch(ledger: Ledger) -> Iterator[str]:
+    """A folder for the length of a with-block; its URI."""
+    folder = ledger.corpus.stage()
+    try:
+        yield folder
     finally:
-        system, path = filesystem(assessed)
+        system, path = filesystem(folder)
         system.delete_dir(path)
 
 
@@ -259,28 +273,80 @@ def _of(unit: Unit) -> pc.Expression:
 # Spark ----------------------------------------------------------------------------------------------------------------
 
 
+def _attribute(ledger: Ledger, unit: Unit, policies: Policies, folder: str, progress: Progress) -> pa.Table | None:
+    """Find with Spark the lines that other documents had first; what the unit's were first to have.
+
+    None if no policy asks for it. What is to be taken out of each document lies in `folder`/repeated afterwards.
+    """
+    if not any(policies.repeated_units.values()):
+        return None
+    from jobs.spark import session, watching
+
+    spark = session("build_corpus")
+    documents, tasks = _documents(spark, ledger, unit, repeats.READ)
+    frame = documents.mapInArrow(_finder(policies), _spark_schema(repeats.FOUND))
+    with progress.bar(tasks, "comparing lines", "tasks") as bar, watching(spark, tasks, bar):
+        frame.write.mode("append").parquet(spark_path(f"{folder}/found"))
+    system, path = filesystem(folder)
+    found = pq.read_table(f"{path}/found", filesystem=system, schema=repeats.FOUND)
+    attribution = repeats.attribute(found, ledger.owned_lines(), ledger.forgotten(found["doc_id"]))
+    system.create_dir(f"{path}/repeated")
+    pq.write_table(attribution.repeated, f"{path}/repeated/part-00000.parquet", filesystem=system)
+    progress.say(f"{attribution.repeated.num_rows} documents hold lines that another had first")
+    return attribution.owned
+
+
+def _documents(spark: SparkSession, ledger: Ledger, unit: Unit, columns: Sequence[str]) -> tuple[DataFrame, int]:
+    """The documents of a unit, and into how many tasks they are cut."""
+    from pyspark.sql import functions as sql
+
+    from jobs.spark import read_table
+
+    tasks = max(
+        spark.sparkContext.defaultParallelism, min(math.ceil(_count(ledger, unit) / _TASK_DOCUMENTS), _MOST_TASKS)
+    )
+    mine = read_table(spark, ledger.documents, unit.documents).where(sql.col("batch_id").isin(sorted(unit.batches)))
+    # By doc_id and not round robin: a task that is run again must see the same rows.
+    return mine.select(*columns).repartition(tasks, "doc_id"), tasks
+
+
+def _spark_schema(schema: pa.Schema) -> StructType:
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema)
+
+
+def _finder(policies: Policies) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def find_in_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield repeats.find(batch, policies.repeated_units)
+
+    return find_in_partition
+
+
 def _assess(
     ledger: Ledger,
     unit: Unit,
     policies: Policies,
     evaluations: Evaluations | None,
     assessed: str,
+    repeated: str | None,
     progress: Progress,
 ) -> pa.Table:
-    """Assess the documents of a unit with Spark into the folder `assessed`; returns them without their text."""
-    from pyspark.sql import functions as sql
-    from pyspark.sql.pandas.types import from_arrow_schema
+    """Assess the documents of a unit with Spark into the folder `assessed`; returns them without their text.
 
-    from jobs.spark import read_table, session, watching
+    `repeated` is the folder that says what other documents had first, if a policy asks for it.
+    """
+    from jobs.spark import session, watching
 
-    count = _count(ledger, unit)
-    progress.say(f"assessing {count} documents of {len(unit.batches)} batches")
+    progress.say(f"assessing {_count(ledger, unit)} documents of {len(unit.batches)} batches")
     spark = session("build_corpus")
-    documents = read_table(spark, ledger.documents, unit.documents)
-    mine = documents.where(sql.col("batch_id").isin(sorted(unit.batches))).select(*READ)
-    tasks = max(spark.sparkContext.defaultParallelism, min(math.ceil(count / _TASK_DOCUMENTS), _MOST_TASKS))
-    # By doc_id and not round robin: a task that is run again must see the same rows.
-    frame = mine.repartition(tasks, "doc_id").mapInArrow(_assessor(policies, evaluations), from_arrow_schema(ASSESSED))
+    documents, tasks = _documents(spark, ledger, unit, READ)
+    if repeated:
+        lost = spark.read.schema(_spark_schema(repeats.REPEATED)).parquet(spark_path(repeated))
+        joined = documents.join(lost, ["batch_id", "doc_id", "revision"], "left")
+        documents = joined.select(*READ, "repeated").repartition(tasks, "doc_id")
+    frame = documents.mapInArrow(_assessor(policies, evaluations), _spark_schema(ASSESSED))
     with progress.bar(tasks, "assessing", "tasks") as bar, watching(spark, tasks, bar):
         frame.write.mode("append").parquet(spark_path(assessed))
     return books.read_summary(assessed)

@@ -6,9 +6,9 @@
 
 The tombstone comes first and blocks re-ingest from then on. Then models that saw the text are marked as not
 reproducible, datasets of its language are deleted (build_dataset makes them anew), raw records are overwritten, rows
-leave verdicts, fingerprints, documents and corpus, and files of earlier table versions that held them are deleted.
-Killed at any moment and run again, it ends in the same state. Raw files that are not lmflow's own, such as a dump or a
-user's file, are named in the answer and left as they are.
+leave verdicts, fingerprints, lines, documents and corpus, and files of earlier table versions that held them are
+deleted. Killed at any moment and run again, it ends in the same state. Raw files that are not lmflow's own, such as a
+dump or a user's file, are named in the answer and left as they are.
 
 The JSON line: requested, forgotten (documents that had rows), unknown (ids never seen, blocked all the same), raw
 {records, files, left}, datasets_deleted, models (that saw the text), versions.
@@ -99,7 +99,7 @@ def run(options: ForgetDocuments, progress: Progress) -> Result:
 
 
 def _result(lake: Lake, requested: int) -> Result:
-    tables = ("documents", "verdicts", "fingerprints", "corpus", "tombstones")
+    tables = ("documents", "verdicts", "fingerprints", "lines", "corpus", "tombstones")
     return {
         "requested": requested,
         "forgotten": 0,

@@ -7,7 +7,7 @@ test or a notebook. What needs other documents (duplicates, revisions, split) co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +19,14 @@ from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.language import detect
 from lmflow.corpus.pii import redact
 from lmflow.corpus.policy import Failure, Policies, decide
+from lmflow.corpus.repeats import REMOVED, cut, strings
 from lmflow.corpus.signals import SIGNALS, measure_all
 from lmflow.lake.schemas import FAILURE
-from lmflow.text.normalise import normalise
+from lmflow.text.normalise import Normalised, normalise
 
 #: Columns that pass through from the table documents.
 PASSED: Final = ("batch_id", "doc_id", "revision", "source", "published_at", "fetched_at", "url", "license")
-#: Columns that assessing reads.
+#: Columns that assessing reads. There may be one more, `repeated`: hashes of parts to take out (see `repeats`).
 READ: Final = (*PASSED, "title", "text")
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -66,22 +67,25 @@ _EXCERPT_CHARS: Final = 280
 def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluations | None = None) -> pa.RecordBatch:
     """Assess a batch of documents (columns READ) in the schema ASSESSED, row for row.
 
-    Documents that share an n-gram with registered evaluation sets break the rule `contaminated`.
+    Documents that share an n-gram with registered evaluation sets break the rule `contaminated`. Where the policy takes
+    out what another document had first, the language is that of the whole text; all else is measured of what is left.
     """
-    titles, texts, sources = (_strings(documents.column(name)) for name in ("title", "text", "source"))
+    titles, texts, sources = (strings(documents.column(name)) for name in ("title", "text", "source"))
     clean = [normalise(text) for text in texts]
     detected = [detect(its.text) for its in clean]
+    clean, extras = _without_repeats(clean, [its.lang for its in detected], documents, policies)
     signals = measure_all(
         [its.text for its in clean], [policies.traits(its.lang) for its in detected], [its.score for its in detected]
     )
     failures = [
-        decide(its, dict(zip(SIGNALS, values, strict=True)), source, policies)
-        for its, values, source in zip(detected, signals.tolist(), sources, strict=True)
+        decide(its, dict(zip(SIGNALS, values, strict=True)) | extra, source, policies)
+        for its, values, extra, source in zip(detected, signals.tolist(), extras, sources, strict=True)
     ]
-    shared = [evaluations.shared(its.text) for its in clean] if evaluations else []
-    for broken, number in zip(failures, shared, strict=False):
-        if number:
-            broken.append(Failure(CONTAMINATED, float(number), 0.0))
+    if evaluations:
+        for its, broken, extra in zip(clean, failures, extras, strict=True):
+            extra[SIGNAL] = float(evaluations.shared(its.text))
+            if extra[SIGNAL]:
+                broken.append(Failure(CONTAMINATED, extra[SIGNAL], 0.0))
     redacted = [redact(its.text, source) for its, source in zip(clean, sources, strict=True)]
     headings = [redact(normalise(title).text, source) for title, source in zip(titles, sources, strict=True)]
     passed = [at for at, broken in enumerate(failures) if not broken]
@@ -104,27 +108,39 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     }
     columns: dict[str, Any] = {name: documents.column(name).cast(ASSESSED.field(name).type) for name in PASSED}
     columns |= {name: pa.array(values, ASSESSED.field(name).type) for name, values in given.items()}
-    columns["signals"] = _signal_maps(signals, shared)
+    columns["signals"] = _signal_maps(signals, extras)
     columns |= _fingerprint_columns(len(texts), passed, fingerprint([redacted[at].text for at in passed]))
     return pa.RecordBatch.from_arrays([columns[name] for name in ASSESSED.names], schema=ASSESSED)
 
 
-def _strings(column: pa.Array) -> list[str]:
-    """Values as strings; null is empty, and bytes that are no UTF-8 (Parquet does not check) become U+FFFD."""
-    try:
-        return [value or "" for value in column.to_pylist()]
-    except UnicodeDecodeError:
-        return [(value or b"").decode("utf-8", "replace") for value in column.cast(pa.binary()).to_pylist()]
+def _without_repeats(
+    clean: Sequence[Normalised], langs: Sequence[str], documents: pa.RecordBatch, policies: Policies
+) -> tuple[list[Normalised], list[dict[str, float]]]:
+    """The texts without what other documents had first, and what that took, as signals of each."""
+    extras: list[dict[str, float]] = [{} for _ in clean]
+    left = list(clean)
+    has_column = "repeated" in documents.schema.names
+    hashes = documents.column("repeated").to_pylist() if has_column else [None] * len(left)
+    for row, lang in enumerate(langs):
+        asked = policies.of(lang).repeated_text
+        if asked:
+            found = cut(left[row].text, asked.unit, frozenset(hashes[row] or ()))
+            left[row] = Normalised(found.text, left[row].changes)
+            extras[row] = dict(zip(REMOVED[asked.unit], (float(found.parts), float(found.chars)), strict=True))
+    return left, extras
 
 
-def _signal_maps(signals: NDArray[np.float64], shared: Sequence[int]) -> pa.Array:
-    """Rows of signals as maps from name to value."""
-    names = list(SIGNALS)
-    if shared:
-        names, signals = [*names, SIGNAL], np.column_stack([signals, shared])
-    rows, width = signals.shape
-    keys = pa.DictionaryArray.from_arrays(np.tile(np.arange(width, dtype=np.int32), rows), names)
-    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
+def _signal_maps(signals: NDArray[np.float64], extras: Sequence[Mapping[str, float]]) -> pa.Array:
+    """Rows of signals as maps from name to value, with those that only some documents have behind them."""
+    if any(extras):
+        rows = [
+            [*zip(SIGNALS, row, strict=True), *extra.items()]
+            for row, extra in zip(signals.tolist(), extras, strict=True)
+        ]
+        return pa.array(rows, ASSESSED.field("signals").type)
+    height, width = signals.shape
+    keys = pa.DictionaryArray.from_arrays(np.tile(np.arange(width, dtype=np.int32), height), list(SIGNALS))
+    offsets = pa.array(np.arange(height + 1, dtype=np.int32) * width)
     return pa.MapArray.from_arrays(offsets, keys.cast(pa.string()), pa.array(signals.ravel()))
 
 

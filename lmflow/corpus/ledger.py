@@ -1,9 +1,10 @@
-"""The books of the corpus in the lake: what is still to do, what was decided before, and the three commits of a unit.
+"""The books of the corpus in the lake: what is still to do, what was decided before, and the commits of a unit.
 
-A unit of work is a set of ingest batches. Its verdicts are committed first, then its fingerprints, then its documents
-in the table corpus, with the versions of the other two: readers start from corpus, so that a unit is there as a whole
-or not at all. Everything earlier is read at the versions that corpus names. A unit that was killed half way is
-therefore decided again from the same state, with the same result, and commits already made are not made again.
+A unit of work is a set of ingest batches. Its verdicts are committed first, then its fingerprints, then the lines that
+it was first to have (if a policy compares lines), then its documents in the table corpus, with the versions of the
+others: readers start from corpus, so that a unit is there as a whole or not at all. Everything earlier is read at the
+versions that corpus names. A unit that was killed half way is therefore decided again from the same state, with the
+same result, and commits already made are not made again.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Ledger:
         self.documents = lake.table("documents")
         self.verdicts = lake.table("verdicts")
         self.fingerprints = lake.table("fingerprints")
+        self.lines = lake.table("lines")
         self.corpus = lake.table("corpus")
         self._tombstones = lake.table("tombstones")
 
@@ -78,8 +80,15 @@ class Ledger:
         brought = _newest(unit)
         replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
         members = self.members()
-        forgotten = self._tombstones.read(["doc_id"], _one_of("doc_id", unit["doc_id"]))
-        return Before(newest, members, self._relatives(unit, replaced, members), set(forgotten["doc_id"].to_pylist()))
+        return Before(newest, members, self._relatives(unit, replaced, members), self.forgotten(unit["doc_id"]))
+
+    def forgotten(self, doc_ids: pa.ChunkedArray) -> set[str]:
+        """Those of these documents that have a tombstone."""
+        return set(self._tombstones.read(["doc_id"], _one_of("doc_id", doc_ids))["doc_id"].to_pylist())
+
+    def owned_lines(self) -> pa.Table:
+        """The lines and paragraphs that documents decided on were first to have (the table `lines`)."""
+        return self.lines.read(version=self.pinned(self.lines))
 
     def members(self) -> dict[str, Member]:
         """The corpus as it stands, by doc_id."""
@@ -119,7 +128,7 @@ class Ledger:
     # ----------------------------------------------------------------- write
 
     def forget(self, key: str, doc_ids: Collection[str]) -> Mapping[str, int]:
-        """Take documents out of all four tables; corpus goes last and pins the others. Returns the versions.
+        """Take documents out of all tables; corpus goes last and pins the others. Returns the versions.
 
         Run again after it was killed, it does what is left.
 
@@ -132,13 +141,15 @@ class Ledger:
                 "(what is to be forgotten is blocked already)"
             )
         versions: dict[str, int] = {}
-        for table in (self.verdicts, self.fingerprints, self.documents):
+        tables = (self.verdicts, self.fingerprints, self.lines, self.documents)
+        for table in tables:
             held = self._held(table, doc_ids)
             if held:
                 table.append(f"{key}@{table.version()}", table.schema.empty_table(), drop=held)
-            versions[table.name] = table.version()
+            if table.version() >= 0:
+                versions[table.name] = table.version()
         held = self._held(self.corpus, doc_ids)
-        stale = any(self.pinned(table) != versions[table.name] for table in (self.verdicts, self.fingerprints))
+        stale = any(self.pinned(table) != table.version() for table in tables[:-1])
         if self.corpus.version() >= 0 and (held or stale):
             self.corpus.append(f"{key}@{self.corpus.version()}", self.corpus.schema.empty_table(), versions, held)
         return {**versions, "corpus": self.corpus.version()}
@@ -147,8 +158,16 @@ class Ledger:
         found = table.read(["doc_id"], _one_of("doc_id", pa.array(sorted(doc_ids), pa.string())))
         return sorted(set(found["doc_id"].to_pylist()))
 
-    def settle(self, key: str, unit: pa.Table, assessed: str, outcome: Admission, documents: int) -> Mapping[str, int]:
-        """Make the three commits of a unit; returns the versions of all tables.
+    def settle(
+        self,
+        key: str,
+        unit: pa.Table,
+        assessed: str,
+        outcome: Admission,
+        documents: int,
+        lines: pa.Table | None = None,
+    ) -> Mapping[str, int]:
+        """Make the commits of a unit; returns the versions of all tables.
 
         Args:
             key: of this piece of work, from `lake.transaction_key`.
@@ -156,6 +175,7 @@ class Ledger:
             assessed: URI of a folder of Parquet files with the same documents, columns ASSESSED.
             outcome: what `admission.admit` decided.
             documents: version of the table documents that the unit was read at.
+            lines: what its documents were first to have (see `repeats.attribute`).
         """
         touched = pc.unique(pa.chunked_array([*unit["doc_id"].chunks, pa.array(list(outcome.withdrawn), pa.string())]))
         verdicts = pa.concat_tables([_verdict_rows(unit, outcome), self._restated(unit, outcome)])
@@ -164,6 +184,7 @@ class Ledger:
             "documents": documents,
             "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
             "fingerprints": _replace(self.fingerprints, key, fingerprints.to_batches(), pc.unique(unit["doc_id"])),
+            **self._settle_lines(key, unit, lines),
         }
         done = self.corpus.find(key)
         if done is None:
@@ -174,11 +195,18 @@ class Ledger:
         return {**versions, "corpus": done.version}
 
     def settle_again(
-        self, key: str, unit: pa.Table, assessed: str, outcome: Admission, members: Mapping[str, Member]
+        self,
+        key: str,
+        unit: pa.Table,
+        assessed: str,
+        outcome: Admission,
+        members: Mapping[str, Member],
+        lines: pa.Table | None = None,
     ) -> Mapping[str, int]:
-        """Make the three commits of deciding again on everything (see `redecision`); returns the tables' versions.
+        """Make the commits of deciding again on everything (see `redecision`); returns the tables' versions.
 
-        Members that stay where they are keep their rows in the table corpus unread.
+        Members that stay where they are keep their rows in the table corpus unread. `lines` takes the place of all
+        there are.
         """
         identities = set(zip(*(unit[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True))
         touched = pc.unique(unit["doc_id"])
@@ -192,6 +220,7 @@ class Ledger:
             "documents": self.pinned(self.documents),
             "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
             "fingerprints": _replace(self.fingerprints, key, _fingerprint_rows(unit, outcome).to_batches(), touched),
+            **self._all_lines(key, lines),
         }
         done = self.corpus.find(key)
         if done is None:
@@ -205,6 +234,25 @@ class Ledger:
             staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
             done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
         return {**versions, "corpus": done.version}
+
+    def _settle_lines(self, key: str, unit: pa.Table, lines: pa.Table | None) -> dict[str, int]:
+        """Add what a unit was first to have; the version, if there are such lines at all."""
+        if lines is None and self.lines.version() < 0:
+            return {}
+        touched = pc.unique(unit["doc_id"])
+        owned = self.lines.read(where=_one_of("doc_id", touched), version=self.pinned(self.lines))
+        rows = [owned] if lines is None else [owned, lines]
+        return {"lines": _replace(self.lines, key, pa.concat_tables(rows).to_batches(), touched)}
+
+    def _all_lines(self, key: str, lines: pa.Table | None) -> dict[str, int]:
+        """Put these lines in the place of all there are; None leaves them as they are."""
+        if lines is None:
+            pinned = self.pinned(self.lines)
+            return {"lines": pinned} if pinned >= 0 else {}
+        touched = pc.unique(
+            pa.chunked_array([*self.lines.read(["doc_id"])["doc_id"].chunks, *lines["doc_id"].chunks], pa.string())
+        )
+        return {"lines": _replace(self.lines, key, lines.to_batches(), touched)}
 
     def _restated(self, unit: pa.Table, outcome: Admission) -> pa.Table:
         """Earlier verdicts on documents of the unit and on withdrawn ones.

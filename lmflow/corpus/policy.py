@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lmflow.corpus.language import Detected
+from lmflow.corpus.repeats import REPEATED_TEXT, Unit, removed_share
 from lmflow.corpus.signals import SIGNALS, Traits
 from lmflow.errors import InputError
 
@@ -71,6 +72,19 @@ class Rule(Bound):
         return Failure(name, value, self.at_most) if value > self.at_most else None
 
 
+class RepeatedText(_Model):
+    """Parts that another document had first are taken out (see `repeats`).
+
+    Attributes:
+        unit: what is compared, a line (cc_net) or a paragraph (lines up to an empty one).
+        at_most: share of a document's characters that may go; of one that loses more, nothing is kept. What is left of
+            the others must still keep every rule, `too_few_words` above all.
+    """
+
+    unit: Unit
+    at_most: float = Field(0.8, ge=0, lt=1)
+
+
 class Policy(_Model):
     """What is asked of documents in one language.
 
@@ -81,6 +95,7 @@ class Policy(_Model):
         short_line_chars: a line of at most so many characters is short.
         rules: by name, what is asked of every document.
         sources: for a kind of source, other bounds for some rules; null switches a rule off.
+        repeated_text: if given, lines or paragraphs that another document had first are taken out.
     """
 
     language: str
@@ -89,6 +104,7 @@ class Policy(_Model):
     short_line_chars: int = Field(30, ge=1)
     rules: dict[str, Rule]
     sources: dict[str, dict[str, Bound | None]] = {}
+    repeated_text: RepeatedText | None = None
 
     @model_validator(mode="after")
     def _overrides_name_rules(self) -> Policy:
@@ -103,7 +119,8 @@ class Policy(_Model):
     @cached_property
     def digest(self) -> str:
         """What identifies this policy: 16 hex digits of SHA-256 over all of its content."""
-        return _digest(self.model_dump(mode="json"))
+        # Without the options that are off: a new one must not make old verdicts look decided by another policy.
+        return _digest({name: value for name, value in self.model_dump(mode="json").items() if value is not None})
 
     @cached_property
     def _rules_by_source(self) -> dict[str, dict[str, Rule]]:
@@ -150,6 +167,14 @@ class Policies:
         return self._traits[lang]
 
     @property
+    def repeated_units(self) -> dict[str, Unit | None]:
+        """By language, and for `default`, what is compared with earlier documents and taken out."""
+        return {
+            lang: policy.repeated_text.unit if policy.repeated_text else None
+            for lang, policy in self._by_language.items()
+        }
+
+    @property
     def digest(self) -> str:
         """What identifies the wanted languages and every policy together."""
         return _digest(
@@ -169,7 +194,12 @@ def decide(detected: Detected, signals: Mapping[str, float], source: str, polici
     failures = []
     if detected.lang not in policies.languages:
         failures.append(Failure(LANGUAGE_RULE, 0.0, 1.0))
-    for name, rule in policies.of(detected.lang).rules_for(source).items():
+    policy = policies.of(detected.lang)
+    if policy.repeated_text:
+        share = removed_share(signals, policy.repeated_text.unit)
+        if share > policy.repeated_text.at_most:
+            failures.append(Failure(REPEATED_TEXT, share, policy.repeated_text.at_most))
+    for name, rule in policy.rules_for(source).items():
         failure = rule.check(name, signals[rule.signal])
         if failure:
             failures.append(failure)

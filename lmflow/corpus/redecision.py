@@ -1,14 +1,15 @@
 """Deciding again on everything with other thresholds, from the signals that verdicts hold.
 
 Text is read only of documents that enter the corpus now, and of those that pass now and were never fingerprinted, or
-whose signals an older version of lmflow did not measure yet. All that pass are then deduplicated anew, as if they had
-come together; a member of the corpus keeps its split.
+whose signals an older version of lmflow did not measure yet. When a policy has begun, ceased or changed to take out
+what other documents had first (`repeats`), all text is read, for that depends on all of it. All that pass are then
+deduplicated anew, as if they had come together; a member of the corpus keeps its split.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lmflow.corpus import repeats
 from lmflow.corpus.admission import FORGOTTEN, REPEATED, SUPERSEDED, Admission, Before, Member, admit
 from lmflow.corpus.assess import ASSESSED, READ, SUMMARY, assess
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
@@ -25,6 +27,7 @@ from lmflow.corpus.language import Detected
 from lmflow.corpus.ledger import Ledger, fingerprints_of
 from lmflow.corpus.policy import Failure, Policies, decide
 from lmflow.corpus.split import Regime
+from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
 
 _FINAL = (SUPERSEDED, REPEATED, FORGOTTEN)
@@ -41,12 +44,14 @@ class Redecision:
         outcome: what is decided on it now, row for row.
         members: the corpus before.
         read: doc_ids whose text was read.
+        lines: who had which line first, anew; None: as it was.
     """
 
     unit: pa.Table
     outcome: Admission
     members: dict[str, Member]
     read: list[str]
+    lines: pa.Table | None = None
 
 
 def redecide(
@@ -68,8 +73,14 @@ def redecide(
         regime: how to split; None: by the size of the corpus.
     """
     rows = _current(ledger)
-    read = []
-    for row in rows:
+    asked = [policies.of(row["lang"]).repeated_text for row in rows]
+    measured = [repeats.measured_by(dict(row["signals"])) for row in rows]
+    anew = any((its.unit if its else None) != unit for its, unit in zip(asked, measured, strict=True))
+    owned = SCHEMAS["lines"].empty_table() if anew else ledger.owned_lines()
+    reader = _Reader(ledger, rows, policies, assessed, evaluations, owned)
+    lines = reader.attribute_all() if anew else None
+    read = [row["doc_id"] for row in rows] if anew else []
+    for row in () if anew else rows:
         signals = dict(row["signals"])
         try:
             broken = decide(Detected(row["lang"], row["lang_score"]), signals, row["source"], policies)
@@ -82,7 +93,7 @@ def redecide(
         row["policy_digest"] = policies.of(row["lang"]).digest
         if not broken and row["bands"] is None:
             read.append(row["doc_id"])
-    fresh = {row["doc_id"]: row for row in _read(ledger, rows, read, policies, assessed, evaluations)}
+    fresh = {row["doc_id"]: row for row in reader.read(read)}
     schema = pa.schema([ASSESSED.field(name) for name in SUMMARY])
     unit = pa.Table.from_pylist([fresh.get(row["doc_id"], row) for row in rows], schema)
     members = ledger.members()
@@ -95,8 +106,8 @@ def redecide(
         for doc_id, enters in zip(doc_ids, outcome.kept, strict=True)
         if enters and doc_id not in members and doc_id not in fresh
     ]
-    read += [row["doc_id"] for row in _read(ledger, rows, late, policies, assessed, evaluations)]
-    return Redecision(unit, outcome, members, read)
+    read += [row["doc_id"] for row in reader.read(late)]
+    return Redecision(unit, outcome, members, read, lines)
 
 
 def _current(ledger: Ledger) -> list[dict[str, Any]]:
@@ -119,25 +130,62 @@ def _current(ledger: Ledger) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: tuple(row[name] for name in _IDENTITY))
 
 
-def _read(
-    ledger: Ledger,
-    rows: list[dict[str, Any]],
-    doc_ids: list[str],
-    policies: Policies,
-    assessed: str,
-    evaluations: Evaluations | None,
-) -> Iterator[dict[str, Any]]:
-    """Assess the text of some documents into the folder `assessed`; their rows in the columns SUMMARY."""
-    if not doc_ids:
-        return
-    wanted = {tuple(row[name] for name in _IDENTITY) for row in rows if row["doc_id"] in set(doc_ids)}
-    system, folder = filesystem(assessed)
-    with pq.ParquetWriter(f"{folder}/{uuid.uuid4().hex}.parquet", ASSESSED, filesystem=system) as writer:
-        for batch in ledger.documents.scan(list(READ), pc.field("doc_id").isin(doc_ids)):
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                part = batch.slice(start, _BATCH_ROWS)
-                identities = zip(*(part[name].to_pylist() for name in _IDENTITY), strict=True)
-                mine = part.filter(pa.array([identity in wanted for identity in identities], pa.bool_()))
-                found = assess(mine, policies, evaluations)
+class _Reader:
+    """Assesses the text of some documents into the folder `assessed`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        rows: list[dict[str, Any]],
+        policies: Policies,
+        assessed: str,
+        evaluations: Evaluations | None,
+        owned: pa.Table,
+    ) -> None:
+        self._ledger = ledger
+        self._identities = {row["doc_id"]: tuple(row[name] for name in _IDENTITY) for row in rows}
+        self._policies, self._evaluations, self._assessed = policies, evaluations, assessed
+        self._compares = any(policies.repeated_units.values())
+        self._owned = owned
+
+    def attribute_all(self) -> pa.Table:
+        """Say of every part of every document decided on who had it first; returns that for the table `lines`."""
+        settled = self._ledger.verdicts.batches(self._ledger.pinned(self._ledger.verdicts))
+        found = self._find(pc.field("batch_id").isin(sorted(settled)))
+        self._owned = repeats.attribute(found, self._owned, self._ledger.forgotten(found["doc_id"])).owned
+        return self._owned
+
+    def read(self, doc_ids: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Assess documents; their rows in the columns SUMMARY."""
+        if not doc_ids:
+            return
+        where = pc.field("doc_id").isin(pa.array(sorted(doc_ids), pa.string()))
+        wanted = {self._identities[doc_id] for doc_id in doc_ids}
+        repeated = self._repeated(where)
+        system, folder = filesystem(self._assessed)
+        with pq.ParquetWriter(f"{folder}/{uuid.uuid4().hex}.parquet", ASSESSED, filesystem=system) as writer:
+            for part in self._parts(list(READ), where):
+                identities = list(zip(*(part[name].to_pylist() for name in _IDENTITY), strict=True))
+                lists = pa.array(
+                    [repeated.get(identity) for identity in identities], repeats.REPEATED.field("repeated").type
+                )
+                mine = pa.array([identity in wanted for identity in identities], pa.bool_())
+                found = assess(part.append_column("repeated", lists).filter(mine), self._policies, self._evaluations)
                 writer.write_batch(found)
                 yield from found.select(list(SUMMARY)).to_pylist()
+
+    def _repeated(self, where: pc.Expression) -> Mapping[tuple[Any, ...], list[int]]:
+        """What is to be taken out of these documents."""
+        if not self._compares:
+            return {}
+        lost = repeats.attribute(self._find(where), self._owned).repeated.to_pylist()
+        return {tuple(row[name] for name in _IDENTITY): row["repeated"] for row in lost}
+
+    def _find(self, where: pc.Expression) -> pa.Table:
+        found = [repeats.find(part, self._policies.repeated_units) for part in self._parts(list(repeats.READ), where)]
+        return pa.Table.from_batches(found, repeats.FOUND)
+
+    def _parts(self, columns: list[str], where: pc.Expression) -> Iterator[pa.RecordBatch]:
+        for batch in self._ledger.documents.scan(columns, where):
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                yield batch.slice(start, _BATCH_ROWS)

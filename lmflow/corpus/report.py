@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lmflow.corpus.admission import Admission
+from lmflow.corpus.repeats import REMOVED
 from lmflow.corpus.split import SPLITS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Account:
         pii: replaced values in kept documents, by kind.
         changes: what normalisation changed, by kind.
         clusters: documents of this run in each duplicate cluster.
+        removed: what was taken out as another document's, by signal, and `documents` that lost something.
     """
 
     documents_in: int = 0
@@ -47,6 +49,7 @@ class Account:
     pii: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     clusters: Counter[str] = field(default_factory=Counter)
+    removed: Counter[str] = field(default_factory=Counter)
 
     @property
     def dropped(self) -> int:
@@ -70,6 +73,12 @@ class Account:
         self.clusters.update(name for name in outcome.cluster_ids if name is not None)
         for changed in unit["changes"].to_pylist():
             self.changes.update(dict(changed or ()))
+        for signals in REMOVED.values():
+            for at, signal in enumerate(signals):
+                values = pc.map_lookup(unit["signals"], signal, "first").drop_null()
+                if len(values):
+                    self.removed[signal] += int(pc.sum(values).as_py())
+                    self.removed["documents"] += pc.sum(pc.greater(values, 0)).as_py() if at == 0 else 0
 
     def check(self, expected: int) -> None:
         """Assert the accounting.
@@ -103,6 +112,7 @@ class Account:
             "decided_by_source": {name: dict(counts) for name, counts in sorted(self.by_source.items())},
             "private_data_replaced": dict(self.pii.most_common()),
             "normalised": dict(self.changes.most_common()),
+            **({"repeated_text_removed": dict(self.removed)} if self.removed else {}),
         }
 
 

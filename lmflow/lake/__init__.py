@@ -28,7 +28,7 @@ class Lake:
         return cls(settings().lake)
 
     def table(self, name: str) -> Table:
-        """A table by its fixed name: documents, verdicts, fingerprints, corpus, fetches, tombstones."""
+        """A table by its fixed name: documents, verdicts, fingerprints, lines, corpus, fetches, tombstones."""
         return Table(self.root, name)
 
     @cached_property

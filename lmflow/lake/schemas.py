@@ -55,6 +55,13 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("bands", pa.list_(pa.int64())),
         ]
     ),
+    "lines": pa.schema(
+        [
+            ("batch_id", pa.int64()),
+            ("doc_id", pa.string()),
+            ("hashes", pa.list_(pa.int64())),
+        ]
+    ),
     "corpus": pa.schema(
         [
             *_VERSIONED,

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lmflow.corpus import ledger as books
+from lmflow.corpus import repeats
 from lmflow.corpus.admission import Admission, admit
 from lmflow.corpus.assess import READ, assess
 from lmflow.corpus.dedup import Keeping
@@ -134,6 +135,8 @@ def build(lake: Lake, policies: Policies, files: int = 1, keeping: Keeping | Non
     for unit in ledger.units():
         where = pc.field("batch_id").isin(sorted(unit.batches))
         documents = ledger.documents.read(list(READ), where, unit.documents).combine_chunks()
+        lines, repeated = attribute(ledger, documents, policies)
+        documents = documents.append_column("repeated", repeated)
         assessed = ledger.corpus.stage()
         system, folder = filesystem(assessed)
         for part in range(files):
@@ -146,9 +149,22 @@ def build(lake: Lake, policies: Policies, files: int = 1, keeping: Keeping | Non
         key = transaction_key(
             "test", batches=sorted(unit.batches), policy=policies.digest, corpus=ledger.corpus.version()
         )
-        ledger.settle(key, rows, assessed, outcome, unit.documents)
+        ledger.settle(key, rows, assessed, outcome, unit.documents, lines)
         outcomes.append(outcome)
     return outcomes
+
+
+def attribute(ledger: Ledger, documents: pa.Table, policies: Policies) -> tuple[pa.Table | None, pa.Array]:
+    """What documents were first to have, and what is to be taken out of each."""
+    lost: dict[tuple[Any, ...], list[int]] = {}
+    lines = None
+    if any(policies.repeated_units.values()):
+        parts = documents.select(list(repeats.READ)).to_batches()
+        found = pa.Table.from_batches([repeats.find(part, policies.repeated_units) for part in parts], repeats.FOUND)
+        made = repeats.attribute(found, ledger.owned_lines(), ledger.forgotten(found["doc_id"]))
+        lines, lost = made.owned, {tuple(row.values())[:3]: row["repeated"] for row in made.repeated.to_pylist()}
+    identities = zip(*(documents[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True)
+    return lines, pa.array([lost.get(identity) for identity in identities], pa.list_(pa.int64()))
 
 
 def contents(lake: Lake, without: Sequence[str] = ()) -> dict[str, list[Any]]:

@@ -31,7 +31,7 @@ def again(lake: Lake, policies: Policies) -> Redecision:
     assessed = ledger.corpus.stage()
     found = redecide(ledger, policies, assessed)
     key = transaction_key("again", policy=policies.digest, corpus=ledger.corpus.version())
-    ledger.settle_again(key, found.unit, assessed, found.outcome, found.members)
+    ledger.settle_again(key, found.unit, assessed, found.outcome, found.members, found.lines)
     return found
 
 

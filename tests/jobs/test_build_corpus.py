@@ -14,11 +14,12 @@ import pytest
 from jobs.build_corpus import BuildCorpus, run
 from jobs.command import Progress
 from lmflow.corpus.page import report_file
-from lmflow.corpus.policy import BUILT_IN
+from lmflow.corpus.policy import BUILT_IN, load
 from lmflow.errors import InputError
 from lmflow.lake import Lake
-from tests.corpus.documents import chinese, contents, english, ingest, row
+from tests.corpus.documents import build, chinese, contents, english, ingest, row
 from tests.corpus.test_ledger import check_books, near
+from tests.corpus.test_repeats import MENU, comparing, owners
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -186,3 +187,50 @@ def test_killed_with_minus_nine_again_and_again_it_ends_where_a_calm_run_does(
     monkeypatch.setattr(Lake, "open", lambda: calm)
     run(BuildCorpus(), Progress())
     assert contents(struck) == contents(calm)
+
+
+def test_lines_that_another_document_had_are_taken_out_by_spark_as_by_a_loop(
+    mlflow_server: str, spark: object, tmp_path: Path
+) -> None:
+    policies = comparing(tmp_path / "policies", extra=", at_most: 0.9")
+    options = BuildCorpus(policy_dir=tmp_path / "policies")
+    by_spark, by_loop = Lake.open(), Lake(f"file://{tmp_path}/loop")
+    results = []
+    for batch in (1, 2):
+        english_pages = [
+            row(batch, f"news:{n}", f"{MENU}\n{english(n % 7)}\n{english(n, 3)}") for n in range(batch, 20, 2)
+        ]
+        posts = [
+            row(batch, f"social:s:{n}", f"{chinese(n, 3)}\n{chinese(n % 3)}", "social") for n in range(batch, 20, 2)
+        ]
+        for lake, rows in ((by_spark, english_pages + posts), (by_loop, posts[::-1] + english_pages)):
+            ingest(lake, rows)
+        results.append(run(options, Progress()))
+        build(by_loop, policies, files=3)
+    assert contents(by_spark) == contents(by_loop)
+    assert owners(by_spark) == owners(by_loop)
+    check_books(by_spark)
+    removed = results[1]["repeated_text_removed"]
+    signals = [
+        dict(found["signals"]) for found in by_spark.table("verdicts").read().to_pylist() if found["batch_id"] == 2
+    ]
+    assert removed["removed_lines"] == sum(its["removed_lines"] for its in signals) > 10
+    assert removed["removed_line_chars"] == sum(its["removed_line_chars"] for its in signals)
+    assert removed["documents"] == sum(its["removed_lines"] > 0 for its in signals)
+    assert results[1]["versions"]["lines"] == by_spark.table("lines").version()
+
+
+@pytest.mark.parametrize("moment", ["lines:before_commit", "lines:after_commit"])
+def test_killed_while_it_notes_lines_it_ends_where_a_calm_run_does(
+    mlflow_server: str, spark: object, home: Path, tmp_path: Path, moment: str
+) -> None:
+    policies = comparing(tmp_path / "policies")
+    struck, calm = Lake.open(), Lake(f"file://{home}/calm")
+    for lake in (struck, calm):
+        ingest(lake, [row(1, f"news:{n}", f"{MENU}\n{english(n)}") for n in range(4)])
+    words = ["--languages", "en", "--policy-dir", str(tmp_path / "policies")]
+    assert command(words, LMFLOW_FAULT=moment).returncode == -9
+    run(BuildCorpus(languages=("en",), policy_dir=tmp_path / "policies"), Progress())
+    build(calm, load(("en",), tmp_path / "policies"))
+    assert policies.repeated_units["en"] == "line"
+    assert contents(struck) == contents(calm) and owners(struck) == owners(calm)

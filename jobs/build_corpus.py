@@ -1,9 +1,10 @@
 """Turn new documents into clean, deduplicated training text: documents -> verdicts, fingerprints, corpus.
 
 Every ingest batch that has not been decided on is normalised, measured, judged by the policy of its language, freed of
-private data and compared with all that came before (line by line too, if the policy says so). Each document gets a
-verdict with all the rules it breaks; the kept ones enter the corpus in train, valid or test. Incremental: what was
-decided before is not read again. Killed at any moment and run again, it ends in the same state.
+private data and compared with all that came before: by canonical URL, text and likeness, and line by line if the policy
+says so. Each document gets a verdict with all the rules it breaks; the kept ones enter the corpus in train, valid or
+test. Incremental: what was decided before is not read again. Killed at any moment and run again, it ends in the same
+state.
 
 The JSON line: documents_in, documents_kept, documents_dropped and dropped_by_rule (a document may break several rules)
 of this run; repeated_text_removed, if a policy takes out what other documents had first; by_language {docs, chars,
@@ -75,7 +76,8 @@ class BuildCorpus(Options):
     keep: Policy = Field(
         "earliest",
         description="Which of several near copies that come together is kept. A copy in the corpus stays, but with "
-        "drop_all, which keeps none of them.",
+        "drop_all, which keeps none of them. Articles and a user's files at one canonical URL count as copies too "
+        "(duplicate_url), but with drop_all and --against.",
     )
     against: tuple[Literal["wikipedia", "news", "social", "file"], ...] = Field(
         (), description="Kinds of source. If given, only copies of their documents are dropped, and nothing else."

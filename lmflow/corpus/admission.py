@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from lmflow.corpus import split as splits
-from lmflow.corpus.dedup import NEAR, Keeping, Stored, cluster
+from lmflow.corpus.dedup import NEAR, Keeping, Match, Stored, cluster
 from lmflow.corpus.fingerprint import Fingerprints
 from lmflow.corpus.policy import Failure
 
@@ -25,6 +25,7 @@ REPEATED: Final = "repeated_revision"  # the same revision was fetched before
 FORGOTTEN: Final = "forgotten"  # a tombstone stands for it
 EXACT: Final = "exact_duplicate"
 NEAR_DUPLICATE: Final = "near_duplicate"  # value: estimated similarity
+SAME_URL: Final = "duplicate_url"  # another text at the same address is kept; value: 1, threshold: 0
 
 _NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -46,7 +47,8 @@ class Before:
     """What was decided before this unit of work.
 
     Attributes:
-        newest: the newest revision known of each document that the unit brings again.
+        newest: the newest revision known of each document that the unit brings again; those that came while a
+            tombstone stood do not count.
         members: the corpus, by doc_id.
         stored: fingerprints that share a key with the unit's, earliest first, without the documents that the unit
             replaces; `kept` and `cluster_ids` as they are now.
@@ -178,21 +180,30 @@ def _deduplicate(
 ) -> Mapping[str, str]:
     """Drop copies; returns the stored clusters that were joined to another one."""
     rows = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures], keeping)
-    sources = unit["source"].to_pylist()
+    sources, url_keys = unit["source"].to_pylist(), unit["url_key"].to_pylist()
     found = cluster(
-        [doc_ids[row] for row in rows], prints.take(rows), before.stored, keeping, [sources[row] for row in rows]
+        [doc_ids[row] for row in rows],
+        prints.take(rows),
+        before.stored,
+        keeping,
+        [sources[row] for row in rows],
+        [url_keys[row] for row in rows],
     )
     for row in rows:
         outcome.cluster_ids[row] = found.clusters[doc_ids[row]]
         match = found.duplicates.get(doc_ids[row])
         if match is not None:
             outcome.duplicate_of[row] = match.duplicate_of
-            rule, threshold = (EXACT, 1.0) if match.exact else (NEAR_DUPLICATE, NEAR)
-            outcome.failures[row].append(Failure(rule, match.similarity, threshold))
+            outcome.failures[row].append(_failure(match))
     for doc_id, match in found.withdrawn.items():
-        rule, threshold = (EXACT, 1.0) if match.exact else (NEAR_DUPLICATE, NEAR)
-        outcome.withdrawn[doc_id] = (Failure(rule, match.similarity, threshold), match.duplicate_of)
+        outcome.withdrawn[doc_id] = (_failure(match), match.duplicate_of)
     return found.merged
+
+
+def _failure(match: Match) -> Failure:
+    if match.by_address:
+        return Failure(SAME_URL, 1.0, 0.0)
+    return Failure(EXACT, match.similarity, 1.0) if match.exact else Failure(NEAR_DUPLICATE, match.similarity, NEAR)
 
 
 def _assign_splits(

@@ -6,6 +6,10 @@ band with it and at least a third of its shingles by the signatures' estimate (n
 are near duplicates, every dropped one names a kept one, and the answer depends on the order alone: not on partitions,
 engines, or how the documents were divided into batches.
 
+A document that is like none of these is dropped too when one that is kept, and comes before it, has the same canonical
+URL in another collection (`address`): the same page, worded anew. Only where one copy is kept: not with `drop_all`, nor
+when one source is compared with another.
+
 Other keep policies change that order or that rule, see `Keeping`. Whatever the policy, documents that the corpus holds
 come before new ones, batch after batch: adding batches one by one is the same as replaying them in order.
 
@@ -22,6 +26,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lmflow.corpus.address import collection
 from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
 #: Estimated Jaccard similarity from which two documents that share a band are near duplicates. At 0.35 the bands bring
@@ -59,6 +64,7 @@ class Stored:
         doc_ids, kept, cluster_ids: one entry a document.
         fingerprints: in the same order.
         sources: kind of source, needed only to deduplicate against some of them.
+        url_keys: of the kept ones' addresses, from `address.url_key`; 0 or left out: none.
     """
 
     doc_ids: Sequence[str]
@@ -66,15 +72,20 @@ class Stored:
     cluster_ids: Sequence[str]
     fingerprints: Fingerprints
     sources: Sequence[str] = ()
+    url_keys: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
 class Match:
-    """Why a document is a duplicate: of which kept one, and how alike (estimated Jaccard; 1 and exact: same text)."""
+    """Why a document is a duplicate: of which kept one, and how alike (estimated Jaccard; 1 and exact: same text).
+
+    By address: another text, at the same canonical URL.
+    """
 
     duplicate_of: str
     similarity: float
     exact: bool
+    by_address: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,7 @@ def cluster(
     stored: Stored,
     keeping: Keeping | None = None,
     sources: Sequence[str] = (),
+    url_keys: Sequence[int] = (),
 ) -> Clustering:
     """Compare new documents, in the order of preference, with the stored ones and with each other.
 
@@ -110,6 +122,7 @@ def cluster(
         stored: at least every stored document that shares a key with a new one (others change nothing).
         keeping: what is kept of duplicates; None: the earliest copy.
         sources: kinds of source of the new documents, needed only for `keeping.against`.
+        url_keys: of their addresses; 0 or left out: none.
     """
     keeping = keeping or Keeping()
     walk = _Walk(doc_ids, fingerprints, stored)
@@ -119,7 +132,7 @@ def cluster(
     elif keeping.policy == "drop_all":
         walk.drop_all()
     else:
-        walk.keep_first()
+        walk.keep_first([*(stored.url_keys or [0] * len(stored.doc_ids)), *(url_keys or [0] * len(doc_ids))])
     return walk.result()
 
 
@@ -137,11 +150,12 @@ class _Walk:
         self._parts.join_equal(stored.cluster_ids)
         self._dropped: dict[int, Match] = {}
 
-    def keep_first(self) -> None:
-        """Drop a document when one that is kept comes before it and is like it."""
+    def keep_first(self, url_keys: Sequence[int]) -> None:
+        """Drop a document when one that is kept comes before it and is like it, or is the same page."""
         buckets = _Buckets(self._keys)
         texts: dict[int, int] = {}  # key of the folded text -> the kept document that has it
-        for node, shared in buckets.walk():
+        pages = _Pages(self._names, url_keys)
+        for node, shared in buckets.walk(pages.shared):
             text = int(self._keys[node, 0])
             if node >= self._first_new:
                 if text in texts:  # its twin is in every bucket already: a million copies cost a million look-ups
@@ -150,10 +164,16 @@ class _Walk:
                     continue
                 near = self._pairs(node, buckets.candidates(shared))
                 best = max(((similarity, -other) for other, similarity in near if self._kept[other]), default=None)
+                page = pages.kept_before(node)
                 if best is not None:
                     self._drop(node, -best[1], best[0])
+                elif page is not None:
+                    self._join(node, page)
+                    self._kept[node] = False
+                    self._dropped[node] = Match(self._names[page], 0.0, exact=False, by_address=True)
             if self._kept[node]:
                 texts.setdefault(text, node)
+                pages.keep(node)
             buckets.add(node, shared, self._kept[node])
 
     def drop_all(self) -> None:
@@ -263,9 +283,10 @@ class _Buckets:
         self._kept: dict[int, list[int]] = {}
         self._dropped: dict[int, list[int]] = {}
 
-    def walk(self) -> Iterator[tuple[int, list[int]]]:
-        """Every document that shares a key with another, in order, with those keys."""
-        for row in np.flatnonzero(self._shared.any(axis=1)).tolist():
+    def walk(self, others: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, list[int]]]:
+        """Every document that shares a key with another, and these others, in order, with the shared keys."""
+        rows = self._shared.any(axis=1)
+        for row in np.flatnonzero(rows if others is None else rows | others).tolist():
             yield row, self._keys[row, self._shared[row]].tolist()
 
     def candidates(self, shared: Sequence[int]) -> list[int]:
@@ -281,6 +302,27 @@ class _Buckets:
             bucket = (self._kept if kept else self._dropped).setdefault(key, [])
             if kept or len(bucket) < _MOST_DROPPED:
                 bucket.append(node)
+
+
+class _Pages:
+    """Kept documents by the key of their address, for the keys that occur more than once."""
+
+    def __init__(self, names: Sequence[str], url_keys: Sequence[int]) -> None:
+        distinct, of, counts = np.unique(np.array(url_keys, np.int64), return_inverse=True, return_counts=True)
+        self.shared: NDArray[np.bool_] = (counts[of] > 1) & (distinct[of] != 0)
+        self._names, self._url_keys = names, url_keys
+        self._kept: dict[int, dict[str, int]] = {}  # key -> the first of each collection
+
+    def kept_before(self, node: int) -> int | None:
+        """The earliest kept document of another collection at the same address."""
+        if not self.shared[node]:
+            return None
+        others = self._kept.get(self._url_keys[node], {})
+        return min((other for name, other in others.items() if name != collection(self._names[node])), default=None)
+
+    def keep(self, node: int) -> None:
+        if self.shared[node]:
+            self._kept.setdefault(self._url_keys[node], {}).setdefault(collection(self._names[node]), node)
 
 
 class _Components:

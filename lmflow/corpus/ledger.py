@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member
+from lmflow.corpus.address import ADDRESSED, url_key
+from lmflow.corpus.admission import FORGOTTEN, SUPERSEDED, Admission, Before, Member
 from lmflow.corpus.assess import ASSESSED, SUMMARY
 from lmflow.corpus.dedup import Stored
 from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
@@ -75,8 +76,7 @@ class Ledger:
 
     def before(self, unit: pa.Table) -> Before:
         """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""
-        known = self._verdicts_on(unit["doc_id"], ["doc_id", "revision"])
-        newest = _newest(known)
+        newest = _newest(_spoken_for(self._verdicts_on(unit["doc_id"], ["doc_id", "revision", "failures"])))
         brought = _newest(unit)
         replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
         members = self.members()
@@ -105,7 +105,10 @@ class Ledger:
         bands = stored["bands"].combine_chunks()
         shared = pc.is_in(bands.flatten(), pc.unique(pc.list_flatten(unit["bands"])))
         rows = pc.unique(pc.list_parent_indices(bands).filter(shared))
-        doc_ids = set(stored["doc_id"].take(rows).to_pylist()) - set(replaced)
+        addresses = self._addresses(unit)
+        doc_ids = ({*stored["doc_id"].take(rows).to_pylist(), *addresses} & {*stored["doc_id"].to_pylist()}) - {
+            *replaced
+        }
         where = _one_of("doc_id", pa.array(sorted(doc_ids), pa.string()))
         found = self.fingerprints.read(where=where, version=version).sort_by(
             [("batch_id", "ascending"), ("doc_id", "ascending")]
@@ -123,7 +126,20 @@ class Ledger:
             [_cluster_now(name, verdicts, members) for name in names],
             fingerprints_of(found),
             [members[name].source if name in members else "" for name in names],
+            [addresses.get(name, 0) for name in names],
         )
+
+    def _addresses(self, unit: pa.Table) -> dict[str, int]:
+        """Members of the corpus that have the address of a document of the unit, with its key."""
+        wanted = {key for key in unit["url_key"].to_pylist() if key}
+        if not wanted:
+            return {}
+        where = pc.field("source").isin(pa.array(ADDRESSED, pa.string()))
+        members = self.corpus.read(["doc_id", "url"], where)
+        keys = (
+            (name, url_key(url)) for name, url in zip(*(members[c].to_pylist() for c in ("doc_id", "url")), strict=True)
+        )
+        return {name: key for name, key in keys if key in wanted}
 
     # ----------------------------------------------------------------- write
 
@@ -362,6 +378,12 @@ def _with_places(rows: pa.RecordBatch, places: Sequence[tuple[str | None, str]])
 def _newest(rows: pa.Table) -> dict[str, int]:
     grouped = rows.group_by("doc_id").aggregate([("revision", "max")])
     return dict(zip(grouped["doc_id"].to_pylist(), grouped["revision_max"].to_pylist(), strict=True))
+
+
+def _spoken_for(verdicts: pa.Table) -> pa.Table:
+    """Without verdicts that a tombstone decided: once it is lifted, the same revision comes as if it were new."""
+    final = [any(failure["rule"] == FORGOTTEN for failure in its) for its in verdicts["failures"].to_pylist()]
+    return verdicts.filter(pc.invert(pa.array(final, pa.bool_())))
 
 
 def _cluster_now(doc_id: str, verdicts: Mapping[str, dict[str, str]], members: Mapping[str, Member]) -> str:

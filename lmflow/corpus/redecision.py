@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lmflow.corpus import repeats
+from lmflow.corpus.address import ADDRESSED, url_key
 from lmflow.corpus.admission import FORGOTTEN, REPEATED, SUPERSEDED, Admission, Before, Member, admit
 from lmflow.corpus.assess import ASSESSED, READ, SUMMARY, assess
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
@@ -117,7 +118,7 @@ def _current(ledger: Ledger) -> list[dict[str, Any]]:
         tuple(row[name] for name in _IDENTITY): row
         for row in ledger.fingerprints.read(version=ledger.pinned(ledger.fingerprints)).to_pylist()
     }
-    columns = [*_IDENTITY, "source", "published_at", "fetched_at"]
+    columns = [*_IDENTITY, "source", "published_at", "fetched_at", "url"]
     fetched = {tuple(row[name] for name in _IDENTITY): row for row in ledger.documents.read(columns).to_pylist()}
     rows = []
     for verdict in verdicts:
@@ -126,6 +127,7 @@ def _current(ledger: Ledger) -> list[dict[str, Any]]:
             signals = dict(verdict["signals"])
             known = {**verdict, **fetched[identity], **prints.get(identity, {})}
             counts = {"n_chars": int(signals["n_chars"]), "n_words": int(signals["n_words"])}
+            counts["url_key"] = url_key(known["url"]) if known["source"] in ADDRESSED else 0
             rows.append({name: {**known, **counts}.get(name) for name in SUMMARY})
     return sorted(rows, key=lambda row: tuple(row[name] for name in _IDENTITY))
 

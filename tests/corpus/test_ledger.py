@@ -98,6 +98,41 @@ def test_exact_copies_name_the_earliest_by_publication(lake: Lake, policies: Pol
     assert (rules(verdicts(lake)["a"]), verdicts(lake)["a"]["duplicate_of"]) == (["exact_duplicate"], "z")
 
 
+def test_the_same_page_in_another_collection_is_a_duplicate_by_its_address_and_a_revision_is_not(
+    lake: Lake, policies: Policies
+) -> None:
+    page, tracked = "https://example.org/a?id=1", "https://EXAMPLE.org:443/a?id=1&utm_source=feed#top"
+    early = row(0, "", "")["fetched_at"]
+    article = {"url": page, "published_at": early}
+    ingest(lake, [row(1, "news:a", english(1), **article), row(1, "file:mine:1", english(2), "file", url=tracked)])
+    build(lake, policies)
+    ingest(
+        lake,
+        [
+            row(2, "news:a", english(3), revision=2, **article),  # the page as it is now
+            row(2, "file:web:1", english(4), "file", url=tracked),
+            row(2, "file:web:2", english(3).upper(), "file", url=tracked),  # the text itself: that says more
+            row(2, "file:rows:1", english(5), "file", url="https://example.org/b"),
+            row(2, "file:rows:2", english(6), "file", url="https://example.org/b"),  # rows of one page, by their ids
+            row(2, "file:rows:3", english(7), "file", url="no address"),
+            row(2, "file:more:1", english(9), "file", url="no address"),
+            row(2, "social:s:1", english(8), "social", url=page),
+        ],
+    )
+    build(lake, policies)
+    check_books(lake)
+    found = [its for its in lake.table("verdicts").read().to_pylist() if not its["kept"]]
+    assert {(its["doc_id"], its["revision"]): (rules(its), its["duplicate_of"]) for its in found} == {
+        ("file:mine:1", 1): (["duplicate_url"], "news:a"),
+        ("news:a", 1): (["superseded"], None),
+        ("file:web:1", 1): (["duplicate_url"], "news:a"),
+        ("file:web:2", 1): (["exact_duplicate"], "news:a"),
+    }
+    ingest(lake, [row(3, "file:later:1", english(10), "file", url=page), row(3, "file:later:2", english(11), "file")])
+    build(lake, policies)
+    assert rules(verdicts(lake)["file:later:1"]) == ["duplicate_url"] and "file:later:2" in corpus(lake)
+
+
 def test_a_second_build_has_nothing_to_do(lake: Lake, policies: Policies) -> None:
     ingest(lake, [row(1, "a", english(1))])
     build(lake, policies)
@@ -160,6 +195,33 @@ def test_a_forgotten_document_never_enters(lake: Lake, policies: Policies) -> No
     assert corpus(lake).keys() == {"b"}
     assert rules(verdicts(lake)["a"]) == ["forgotten"]
     assert lake.table("fingerprints").read()["doc_id"].to_pylist() == ["b"]
+
+
+@pytest.mark.parametrize("was_kept_before", [False, True])
+def test_a_page_whose_tombstone_was_lifted_comes_back_with_its_old_revision(
+    lake: Lake, policies: Policies, was_kept_before: bool
+) -> None:
+    tombstones = lake.table("tombstones")
+    ingest(lake, [row(1, "b", english(2))])
+    if was_kept_before:
+        ingest(lake, [row(1, "a", english(1), revision=9)])
+        build(lake, policies)
+    tombstones.append("t", pa.Table.from_pylist([{"batch_id": 1, "doc_id": "a"}], tombstones.schema))
+    ingest(lake, [row(2, "a", near(english(1)), revision=10)])
+    build(lake, policies)
+    forgotten = next(found for found in lake.table("verdicts").read().to_pylist() if found["revision"] == 10)
+    assert rules(forgotten) == ["forgotten"]
+    tombstones.append("lift", tombstones.schema.empty_table(), drop=["a"])
+    ingest(lake, [row(3, "a", near(english(1)), revision=10)])
+    build(lake, policies)
+    check_books(lake)
+    assert (corpus(lake)["a"]["batch_id"], corpus(lake)["a"]["revision"]) == (3, 10)
+    # Now it is known: once more, and it is a repetition.
+    ingest(lake, [row(4, "a", near(english(1)), revision=10)])
+    build(lake, policies)
+    check_books(lake)
+    again = next(found for found in lake.table("verdicts").read().to_pylist() if found["batch_id"] == 4)
+    assert rules(again) == ["repeated_revision"] and corpus(lake)["a"]["batch_id"] == 3
 
 
 def test_a_document_between_two_others_takes_the_held_out_one_out_of_evaluation(lake: Lake, policies: Policies) -> None:

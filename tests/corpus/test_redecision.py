@@ -44,6 +44,12 @@ def documents() -> list[dict[str, object]]:
     return rows + [row(1, f"x{n:02}", near(english(n, 1 + n % 9))) for n in range(0, 24, 3)]
 
 
+def same_pages() -> list[dict[str, object]]:
+    """Other texts at the addresses of some of the documents."""
+    urls = {n: f"https://example.org/d{n:02}?utm_x=1" for n in (1, 8)}
+    return [row(1, f"file:mine:{n}", english(50 + n), "file", url=url) for n, url in urls.items()]
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(20, 130), st.integers(20, 130))
 def test_deciding_again_ends_where_building_anew_does(
@@ -52,7 +58,7 @@ def test_deciding_again_ends_where_building_anew_does(
     changed, fresh = new_lake(), new_lake()
     old, new = with_least_words(tmp_path / "old", first), with_least_words(tmp_path / "new", second)
     for lake in (changed, fresh):
-        ingest(lake, documents())
+        ingest(lake, documents() + same_pages())
     build(changed, old)
     before, splits = corpus(changed), {name: member["split"] for name, member in corpus(changed).items()}
     found = again(changed, new)

@@ -119,6 +119,9 @@ def run(options: BuildCorpus, progress: Progress) -> Result:
                 "e.g. python -m jobs.ingest_news --help"
             )
         units = ledger.units()
+        if ledger.is_torn():
+            progress.say("a run with --redecide was interrupted: deciding again, with the options of this one")
+            options = options.model_copy(update={"redecide": True})
         if not units and not options.redecide:
             return _nothing_new(ledger, policies)
         config = {**options.model_dump(mode="json"), "policy_digest": policies.digest}

@@ -54,6 +54,7 @@ class Before:
             replaces; `kept` and `cluster_ids` as they are now.
         forgotten: doc_ids with a tombstone.
         again: the unit is the corpus itself, decided on again: members are in it, and keep their split.
+        addresses: of the unit's documents, row for row, from `address.shared`; left out: none is shared.
     """
 
     newest: Mapping[str, int]
@@ -61,6 +62,7 @@ class Before:
     stored: Stored
     forgotten: Collection[str] = frozenset()
     again: bool = False
+    addresses: Sequence[str] = ()
 
 
 @dataclass
@@ -180,14 +182,14 @@ def _deduplicate(
 ) -> Mapping[str, str]:
     """Drop copies; returns the stored clusters that were joined to another one."""
     rows = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures], keeping)
-    sources, url_keys = unit["source"].to_pylist(), unit["url_key"].to_pylist()
+    sources, addresses = unit["source"].to_pylist(), before.addresses or [""] * unit.num_rows
     found = cluster(
         [doc_ids[row] for row in rows],
         prints.take(rows),
         before.stored,
         keeping,
         [sources[row] for row in rows],
-        [url_keys[row] for row in rows],
+        [addresses[row] for row in rows],
     )
     for row in rows:
         outcome.cluster_ids[row] = found.clusters[doc_ids[row]]

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lmflow.corpus.address import ADDRESSED, url_key
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
 from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.language import detect
@@ -57,11 +56,10 @@ ASSESSED: Final = pa.schema(
         ("n_shingles", pa.int64()),
         ("signature", pa.list_(pa.int64())),
         ("bands", pa.list_(pa.int64())),
-        ("url_key", pa.int64()),
     ]
 )
 #: The columns of ASSESSED that deciding on a whole unit of work reads: everything but text.
-SUMMARY: Final = tuple(name for name in ASSESSED.names if name not in ("title", "text", "url", "license"))
+SUMMARY: Final = tuple(name for name in ASSESSED.names if name not in ("title", "text", "license"))
 
 _EXCERPT_CHARS: Final = 280
 
@@ -110,9 +108,6 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     }
     columns: dict[str, Any] = {name: documents.column(name).cast(ASSESSED.field(name).type) for name in PASSED}
     columns |= {name: pa.array(values, ASSESSED.field(name).type) for name, values in given.items()}
-    urls = documents.column("url").to_pylist()
-    keys = [url_key(url) if source in ADDRESSED else 0 for url, source in zip(urls, sources, strict=True)]
-    columns["url_key"] = pa.array(keys, pa.int64())
     columns["signals"] = _signal_maps(signals, extras)
     columns |= _fingerprint_columns(len(texts), passed, fingerprint([redacted[at].text for at in passed]))
     return pa.RecordBatch.from_arrays([columns[name] for name in ASSESSED.names], schema=ASSESSED)

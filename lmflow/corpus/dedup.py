@@ -64,7 +64,7 @@ class Stored:
         doc_ids, kept, cluster_ids: one entry a document.
         fingerprints: in the same order.
         sources: kind of source, needed only to deduplicate against some of them.
-        url_keys: of the kept ones' addresses, from `address.url_key`; 0 or left out: none.
+        addresses: of the kept ones, from `address.shared`; empty or left out: shared with nobody.
     """
 
     doc_ids: Sequence[str]
@@ -72,7 +72,7 @@ class Stored:
     cluster_ids: Sequence[str]
     fingerprints: Fingerprints
     sources: Sequence[str] = ()
-    url_keys: Sequence[int] = ()
+    addresses: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def cluster(
     stored: Stored,
     keeping: Keeping | None = None,
     sources: Sequence[str] = (),
-    url_keys: Sequence[int] = (),
+    addresses: Sequence[str] = (),
 ) -> Clustering:
     """Compare new documents, in the order of preference, with the stored ones and with each other.
 
@@ -122,7 +122,7 @@ def cluster(
         stored: at least every stored document that shares a key with a new one (others change nothing).
         keeping: what is kept of duplicates; None: the earliest copy.
         sources: kinds of source of the new documents, needed only for `keeping.against`.
-        url_keys: of their addresses; 0 or left out: none.
+        addresses: theirs; empty or left out: shared with nobody.
     """
     keeping = keeping or Keeping()
     walk = _Walk(doc_ids, fingerprints, stored)
@@ -132,7 +132,7 @@ def cluster(
     elif keeping.policy == "drop_all":
         walk.drop_all()
     else:
-        walk.keep_first([*(stored.url_keys or [0] * len(stored.doc_ids)), *(url_keys or [0] * len(doc_ids))])
+        walk.keep_first([*(stored.addresses or [""] * len(stored.doc_ids)), *(addresses or [""] * len(doc_ids))])
     return walk.result()
 
 
@@ -150,11 +150,11 @@ class _Walk:
         self._parts.join_equal(stored.cluster_ids)
         self._dropped: dict[int, Match] = {}
 
-    def keep_first(self, url_keys: Sequence[int]) -> None:
+    def keep_first(self, addresses: Sequence[str]) -> None:
         """Drop a document when one that is kept comes before it and is like it, or is the same page."""
         buckets = _Buckets(self._keys)
         texts: dict[int, int] = {}  # key of the folded text -> the kept document that has it
-        pages = _Pages(self._names, url_keys)
+        pages = _Pages(self._names, addresses)
         for node, shared in buckets.walk(pages.shared):
             text = int(self._keys[node, 0])
             if node >= self._first_new:
@@ -305,24 +305,23 @@ class _Buckets:
 
 
 class _Pages:
-    """Kept documents by the key of their address, for the keys that occur more than once."""
+    """Kept documents by their address."""
 
-    def __init__(self, names: Sequence[str], url_keys: Sequence[int]) -> None:
-        distinct, of, counts = np.unique(np.array(url_keys, np.int64), return_inverse=True, return_counts=True)
-        self.shared: NDArray[np.bool_] = (counts[of] > 1) & (distinct[of] != 0)
-        self._names, self._url_keys = names, url_keys
-        self._kept: dict[int, dict[str, int]] = {}  # key -> the first of each collection
+    def __init__(self, names: Sequence[str], addresses: Sequence[str]) -> None:
+        self.shared: NDArray[np.bool_] = np.fromiter(map(bool, addresses), np.bool_, len(addresses))
+        self._names, self._addresses = names, addresses
+        self._kept: dict[str, dict[str, int]] = {}  # address -> the first of each collection
 
     def kept_before(self, node: int) -> int | None:
         """The earliest kept document of another collection at the same address."""
         if not self.shared[node]:
             return None
-        others = self._kept.get(self._url_keys[node], {})
+        others = self._kept.get(self._addresses[node], {})
         return min((other for name, other in others.items() if name != collection(self._names[node])), default=None)
 
     def keep(self, node: int) -> None:
         if self.shared[node]:
-            self._kept.setdefault(self._url_keys[node], {}).setdefault(collection(self._names[node]), node)
+            self._kept.setdefault(self._addresses[node], {}).setdefault(collection(self._names[node]), node)
 
 
 class _Components:

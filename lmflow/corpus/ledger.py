@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from lmflow.corpus.address import ADDRESSED, url_key
+from lmflow.corpus.address import ADDRESSED, shared
 from lmflow.corpus.admission import FORGOTTEN, SUPERSEDED, Admission, Before, Member
 from lmflow.corpus.assess import ASSESSED, SUMMARY
 from lmflow.corpus.dedup import Stored
@@ -74,13 +74,24 @@ class Ledger:
         units = [Unit(frozenset(begun), True, documents)] if begun else []
         return units + ([Unit(frozenset(pending), False, documents)] if pending else [])
 
+    def is_torn(self) -> bool:
+        """Whether deciding again was killed between its commits: verdicts were replaced, and the corpus did not follow.
+
+        It must be done to its end before anything is added to those verdicts. (Of new documents, `units` knows.)
+        """
+        if self.corpus.version() < 0 or any(unit.interrupted for unit in self.units()):
+            return False
+        return any(table.version() != self.pinned(table) for table in (self.verdicts, self.fingerprints))
+
     def before(self, unit: pa.Table) -> Before:
         """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""
         newest = _newest(_spoken_for(self._verdicts_on(unit["doc_id"], ["doc_id", "revision", "failures"])))
         brought = _newest(unit)
         replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
         members = self.members()
-        return Before(newest, members, self._relatives(unit, replaced, members), self.forgotten(unit["doc_id"]))
+        addresses, theirs = self._addresses(unit)
+        stored = self._relatives(unit, replaced, members, theirs)
+        return Before(newest, members, stored, self.forgotten(unit["doc_id"]), addresses=addresses)
 
     def forgotten(self, doc_ids: pa.ChunkedArray) -> set[str]:
         """Those of these documents that have a tombstone."""
@@ -98,14 +109,19 @@ class Ledger:
     def _verdicts_on(self, doc_ids: pa.ChunkedArray, columns: list[str] | None = None) -> pa.Table:
         return self.verdicts.read(columns, _one_of("doc_id", doc_ids), self.pinned(self.verdicts))
 
-    def _relatives(self, unit: pa.Table, replaced: Collection[str], members: Mapping[str, Member]) -> Stored:
-        """Stored fingerprints that share a key with the unit's, earliest first."""
+    def _relatives(
+        self,
+        unit: pa.Table,
+        replaced: Collection[str],
+        members: Mapping[str, Member],
+        addresses: Mapping[str, str],
+    ) -> Stored:
+        """Stored fingerprints that share a key with the unit's, and those with these addresses, earliest first."""
         version = self.pinned(self.fingerprints)
         stored = self.fingerprints.read(["doc_id", "bands"], version=version)
         bands = stored["bands"].combine_chunks()
         shared = pc.is_in(bands.flatten(), pc.unique(pc.list_flatten(unit["bands"])))
         rows = pc.unique(pc.list_parent_indices(bands).filter(shared))
-        addresses = self._addresses(unit)
         doc_ids = ({*stored["doc_id"].take(rows).to_pylist(), *addresses} & {*stored["doc_id"].to_pylist()}) - {
             *replaced
         }
@@ -126,20 +142,18 @@ class Ledger:
             [_cluster_now(name, verdicts, members) for name in names],
             fingerprints_of(found),
             [members[name].source if name in members else "" for name in names],
-            [addresses.get(name, 0) for name in names],
+            [addresses.get(name, "") for name in names],
         )
 
-    def _addresses(self, unit: pa.Table) -> dict[str, int]:
-        """Members of the corpus that have the address of a document of the unit, with its key."""
-        wanted = {key for key in unit["url_key"].to_pylist() if key}
-        if not wanted:
-            return {}
-        where = pc.field("source").isin(pa.array(ADDRESSED, pa.string()))
-        members = self.corpus.read(["doc_id", "url"], where)
-        keys = (
-            (name, url_key(url)) for name, url in zip(*(members[c].to_pylist() for c in ("doc_id", "url")), strict=True)
-        )
-        return {name: key for name, key in keys if key in wanted}
+    def _addresses(self, unit: pa.Table) -> tuple[list[str], dict[str, str]]:
+        """Addresses that documents of the unit, row for row, and members of the corpus share with other collections."""
+        columns = ["doc_id", "source", "url"]
+        members = self.corpus.read(columns, pc.field("source").isin(pa.array(ADDRESSED, pa.string())))
+        both = pa.concat_tables([unit.select(columns), members])
+        found = shared(both["doc_id"], both["source"], both["url"])
+        theirs = zip(members["doc_id"].to_pylist(), found[unit.num_rows :], strict=True)
+        mine = set(found[: unit.num_rows])
+        return found[: unit.num_rows], {name: address for name, address in theirs if address and address in mine}
 
     # ----------------------------------------------------------------- write
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lmflow.corpus import repeats
-from lmflow.corpus.address import ADDRESSED, url_key
+from lmflow.corpus.address import shared
 from lmflow.corpus.admission import FORGOTTEN, REPEATED, SUPERSEDED, Admission, Before, Member, admit
 from lmflow.corpus.assess import ASSESSED, READ, SUMMARY, assess
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
@@ -98,7 +98,8 @@ def redecide(
     schema = pa.schema([ASSESSED.field(name) for name in SUMMARY])
     unit = pa.Table.from_pylist([fresh.get(row["doc_id"], row) for row in rows], schema)
     members = ledger.members()
-    before = Before({}, members, Stored([], [], [], fingerprint([])), again=True)
+    addresses = shared(unit["doc_id"], unit["source"], unit["url"])
+    before = Before({}, members, Stored([], [], [], fingerprint([])), again=True, addresses=addresses)
     outcome = admit(unit, fingerprints_of(unit), before, regime, keeping)
     # Former copies of a document that is kept no longer: fingerprinted, but their text is nowhere in the corpus.
     doc_ids = unit["doc_id"].to_pylist()
@@ -127,7 +128,6 @@ def _current(ledger: Ledger) -> list[dict[str, Any]]:
             signals = dict(verdict["signals"])
             known = {**verdict, **fetched[identity], **prints.get(identity, {})}
             counts = {"n_chars": int(signals["n_chars"]), "n_words": int(signals["n_words"])}
-            counts["url_key"] = url_key(known["url"]) if known["source"] in ADDRESSED else 0
             rows.append({name: {**known, **counts}.get(name) for name in SUMMARY})
     return sorted(rows, key=lambda row: tuple(row[name] for name in _IDENTITY))
 

@@ -62,6 +62,7 @@ def check_books(lake: Lake) -> None:
     for member in corpus(lake).values():
         clusters.setdefault(member["cluster_id"], set()).add(member["split"])
     assert all(len(found) == 1 for found in clusters.values())
+    assert not Ledger(lake).is_torn()
 
 
 def test_documents_in_are_kept_or_dropped_with_reasons(lake: Lake, policies: Policies) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
 
+from jobs import build_corpus
 from jobs.build_corpus import BuildCorpus, run
 from jobs.command import Progress
 from lmflow.corpus.page import report_file
@@ -234,3 +237,107 @@ def test_killed_while_it_notes_lines_it_ends_where_a_calm_run_does(
     build(calm, load(("en",), tmp_path / "policies"))
     assert policies.repeated_units["en"] == "line"
     assert contents(struck) == contents(calm) and owners(struck) == owners(calm)
+
+
+def changed_policy(folder: Path, old: str, new: str) -> Path:
+    """The English policy with one rule of news changed."""
+    folder.mkdir()
+    text = (BUILT_IN / "en.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (folder / "en.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    return folder
+
+
+def test_deciding_again_killed_at_every_commit_gives_the_verdicts_of_a_calm_run(
+    mlflow_server: str, spark: object, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = "too_few_words: {at_least: 30}     # agency"
+    strict = changed_policy(tmp_path / "strict", old, "too_few_words: {at_least: 110}  # agency")
+    mixed = changed_policy(tmp_path / "mixed", old, "too_few_words: {at_least: 60}  # agency")
+    rows = [row(1, f"news:{n}", english(n, 2 + n % 9)) for n in range(24)]
+    rows += [row(2, f"news:copy{n}", near(english(n, 2 + n % 9))) for n in range(0, 24, 2)]
+    struck, calm = Lake.open(), Lake(f"file://{home}/calm")
+    for lake in (struck, calm):
+        ingest(lake, rows)
+        monkeypatch.setattr(Lake, "open", lambda lake=lake: lake)
+        run(BuildCorpus(languages=("en",), policy_dir=strict), Progress())
+    assert contents(struck) == contents(calm)
+    again = ["--languages", "en", "--redecide", "--policy-dir", str(mixed)]
+    moments = [
+        f"{table}:{when}"
+        for table in ("verdicts", "fingerprints", "corpus")
+        for when in ("before_commit", "after_commit")
+    ]
+    for moment in moments:
+        died = command(again, LMFLOW_FAULT=moment)
+        assert died.returncode == -9, died.stderr
+    done = command(again)
+    assert done.returncode == 0, done.stderr
+    run(BuildCorpus(languages=("en",), policy_dir=mixed, redecide=True), Progress())  # the calm lake, once
+    check_books(struck)
+    assert contents(struck) == contents(calm)
+    assert 0 < len(contents(calm)["corpus"]) < 24
+
+
+@pytest.mark.parametrize("moment", ["verdicts:after_commit", "fingerprints:after_commit"])
+def test_new_documents_after_a_killed_redecision_find_whole_books(
+    mlflow_server: str, spark: object, tmp_path: Path, moment: str
+) -> None:
+    old = "too_few_words: {at_least: 30}     # agency"
+    strict = changed_policy(tmp_path / "strict", old, "too_few_words: {at_least: 110}  # agency")
+    lake = Lake.open()
+    ingest(lake, [row(1, f"news:{n}", english(n, 2 + n % 9)) for n in range(24)])
+    run(BuildCorpus(languages=("en",)), Progress())
+    died = command(["--languages", "en", "--redecide", "--policy-dir", str(strict)], LMFLOW_FAULT=moment)
+    assert died.returncode == -9, died.stderr
+    ingest(lake, [row(2, f"news:new{n}", english(100 + n)) for n in range(3)])
+    result = run(BuildCorpus(languages=("en",)), Progress())
+    check_books(lake)
+    assert (result["documents_in"], len(contents(lake)["corpus"])) == (27, 22)  # 24 again, by the policy of this run
+    assert run(BuildCorpus(languages=("en",)), Progress())["status"] == "nothing_new"
+
+
+PLACES = st.lists(st.integers(0, 3), min_size=3, max_size=8)
+
+
+@settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(st.lists(PLACES, min_size=2, max_size=3), st.sampled_from([1, 3, 1000]), st.randoms(use_true_random=False))
+def test_spark_finds_the_clusters_and_survivors_of_the_plain_function_in_chains_and_bridges(
+    mlflow_server: str,
+    spark: object,
+    tmp_path_factory: pytest.TempPathFactory,
+    drawn: list[list[int]],
+    size: int,
+    draw: Any,
+) -> None:
+    """Every chain is a text and near copies of its near copies; a bridge joins the ends of two chains."""
+    folder, policies = tmp_path_factory.mktemp("lakes"), load(["en"])
+    lakes = [Lake(f"file://{folder}/{name}") for name in ("spark", "loop", "files")]
+    chains = [english(seed, 8) for seed in range(4)]
+    for batch, places in enumerate(drawn, 1):
+        rows = []
+        for at, place in enumerate(places):
+            chains[place] = step(chains[place], draw)
+            rows.append(row(batch, f"news:{draw.randrange(10)}-{batch}-{at}", chains[place]))
+        one, other = draw.sample(chains, 2)
+        rows.append(row(batch, f"news:{draw.randrange(10)}-{batch}-bridge", f"{one} {other}"))
+        for lake in lakes:
+            ingest(lake, draw.sample(rows, len(rows)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lake, "open", lambda: lakes[0])
+            patch.setattr(build_corpus, "_TASK_DOCUMENTS", size)
+            run(BuildCorpus(languages=("en",)), Progress())
+        build(lakes[1], policies)
+        build(lakes[2], policies, files=4)
+    check_books(lakes[0])
+    assert contents(lakes[0]) == contents(lakes[1]) == contents(lakes[2])
+    duplicates = [found for found in contents(lakes[0])["verdicts"] if found["duplicate_of"]]
+    event(f"{len(duplicates)} duplicates, {len({found['cluster_id'] for found in duplicates})} clusters of several")
+
+
+def step(text: str, draw: Any) -> str:
+    """A text with every fortieth word or so changed: near to the one before, and less and less to those before that."""
+    words = text.split()
+    for _ in range(len(words) // 40 + 1):
+        words[draw.randrange(len(words))] = draw.choice(["stone", "paper", "wind", "glass"])
+    return " ".join(words)

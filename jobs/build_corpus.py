@@ -119,8 +119,8 @@ def run(options: BuildCorpus, progress: Progress) -> Result:
                 "e.g. python -m jobs.ingest_news --help"
             )
         units = ledger.units()
-        if ledger.is_torn():
-            progress.say("a run with --redecide was interrupted: deciding again, with the options of this one")
+        if ledger.is_torn(units):
+            progress.say("an interrupted run changed verdicts and not the corpus: deciding again, with these options")
             options = options.model_copy(update={"redecide": True})
         if not units and not options.redecide:
             return _nothing_new(ledger, policies)

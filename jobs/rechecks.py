@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,21 +37,29 @@ def due(lake: Lake, sources: Mapping[str, SocialSource]) -> dict[str, Due]:
     """
     states, gone = ingest.fetch_states(lake, "recheck"), ingest.forgotten(lake)
     found: dict[str, Due] = {}
-    taken: Counter[str] = Counter()  # timelines of one site share its posts
+    turns: dict[str, list[str]] = {}  # timelines of one site share its posts
+    taken: Counter[str] = Counter()
     for name, source in sources.items():
         if source.kind != "mastodon" or not source.recheck:
             found[name] = Due()
             continue
         site = site_name(source)
-        where = (pc.field("source") == "social") & (pc.field("site") == site)
-        stored = set(lake.table("documents").read(["doc_id"], where)["doc_id"].to_pylist()) - gone
-        ids = sorted((doc_id.removeprefix(social_id(site, "")) for doc_id in stored), key=id_order)
-        last = states[_key(site)]["cursor"] if _key(site) in states else ""
-        start = bisect.bisect_right(ids, id_order(last), key=id_order)
-        turn = (ids[start:] + ids[:start])[taken[site] : taken[site] + source.recheck]
+        if site not in turns:
+            last = states[_key(site)]["cursor"] if _key(site) in states else ""
+            turns[site] = _in_turn(lake, site, last, gone)
+        turn = turns[site][taken[site] : taken[site] + source.recheck]
         taken[site] += len(turn)
-        found[name] = Due(tuple(turn), len(ids))
+        found[name] = Due(tuple(turn), len(turns[site]))
     return found
+
+
+def _in_turn(lake: Lake, site: str, last: str, gone: Collection[str]) -> list[str]:
+    """Ids of all stored posts of a site, beginning with the one after `last`."""
+    where = (pc.field("source") == "social") & (pc.field("site") == site)
+    stored = set(lake.table("documents").read(["doc_id"], where)["doc_id"].to_pylist()) - set(gone)
+    ids = sorted((doc_id.removeprefix(social_id(site, "")) for doc_id in stored), key=id_order)
+    start = bisect.bisect_right(ids, id_order(last), key=id_order)
+    return ids[start:] + ids[:start]
 
 
 def rows(

@@ -74,12 +74,16 @@ class Ledger:
         units = [Unit(frozenset(begun), True, documents)] if begun else []
         return units + ([Unit(frozenset(pending), False, documents)] if pending else [])
 
-    def is_torn(self) -> bool:
-        """Whether deciding again was killed between its commits: verdicts were replaced, and the corpus did not follow.
+    def is_torn(self, units: Sequence[Unit]) -> bool:
+        """Whether verdicts were changed and the corpus did not follow: deciding again, or forgetting, was killed.
 
-        It must be done to its end before anything is added to those verdicts. (Of new documents, `units` knows.)
+        Everything must be decided again before anything is added to those verdicts. Units that were interrupted are
+        another matter: they are finished from the same state.
+
+        Args:
+            units: what there is to do, from `units`.
         """
-        if self.corpus.version() < 0 or any(unit.interrupted for unit in self.units()):
+        if self.corpus.version() < 0 or any(unit.interrupted for unit in units):
             return False
         return any(table.version() != self.pinned(table) for table in (self.verdicts, self.fingerprints))
 
@@ -122,9 +126,7 @@ class Ledger:
         bands = stored["bands"].combine_chunks()
         shared = pc.is_in(bands.flatten(), pc.unique(pc.list_flatten(unit["bands"])))
         rows = pc.unique(pc.list_parent_indices(bands).filter(shared))
-        doc_ids = ({*stored["doc_id"].take(rows).to_pylist(), *addresses} & {*stored["doc_id"].to_pylist()}) - {
-            *replaced
-        }
+        doc_ids = {*stored["doc_id"].take(rows).to_pylist(), *addresses} - {*replaced}
         where = _one_of("doc_id", pa.array(sorted(doc_ids), pa.string()))
         found = self.fingerprints.read(where=where, version=version).sort_by(
             [("batch_id", "ascending"), ("doc_id", "ascending")]
@@ -147,6 +149,8 @@ class Ledger:
 
     def _addresses(self, unit: pa.Table) -> tuple[list[str], dict[str, str]]:
         """Addresses that documents of the unit, row for row, and members of the corpus share with other collections."""
+        if not set(ADDRESSED) & set(unit["source"].to_pylist()):
+            return [], {}
         columns = ["doc_id", "source", "url"]
         members = self.corpus.read(columns, pc.field("source").isin(pa.array(ADDRESSED, pa.string())))
         both = pa.concat_tables([unit.select(columns), members])

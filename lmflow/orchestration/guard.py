@@ -62,10 +62,10 @@ def main() -> NoReturn:
             signal.signal(number, _end)
         die_with_parent(signal.SIGTERM, parent)
         code = child.wait()
+        _signal_group(child.pid, signal.SIGKILL)  # whatever the job left running
     except _ToldToEnd as told:
         end_group(child, grace_s)
-        sys.exit(128 + told.number)
-    _signal_group(child.pid, signal.SIGKILL)  # whatever the job left running
+        code = -told.number
     sys.exit(code if code >= 0 else 128 - code)
 
 

@@ -1,7 +1,8 @@
 """Documents in, assessed documents out: all that can be said of a document by looking at it alone.
 
-Normalise, find the language, measure, decide, redact, fingerprint: Arrow batch to Arrow batch, the same from Spark, a
-test or a notebook. What needs other documents (duplicates, revisions, split) comes after, in `admission`.
+Normalise, find the language, prepare as its policy asks, measure, decide, redact, fingerprint: Arrow batch to Arrow
+batch, the same from Spark, a test or a notebook. What needs other documents (duplicates, revisions, split) comes after,
+in `admission`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.language import detect
 from lmflow.corpus.pii import redact
 from lmflow.corpus.policy import Failure, Policies, decide
+from lmflow.corpus.preparation import PREPARED_BY, prepare
 from lmflow.corpus.repeats import REMOVED, cut, strings
 from lmflow.corpus.signals import SIGNALS, measure_all
 from lmflow.lake.schemas import FAILURE
@@ -73,7 +75,9 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     titles, texts, sources = (strings(documents.column(name)) for name in ("title", "text", "source"))
     clean = [normalise(text) for text in texts]
     detected = [detect(its.text) for its in clean]
-    clean, extras = _without_repeats(clean, [its.lang for its in detected], documents, policies)
+    langs = [its.lang for its in detected]
+    clean, extras = _without_repeats(clean, langs, documents, policies)
+    clean = _prepared(clean, extras, langs, policies)
     signals = measure_all(
         [its.text for its in clean], [policies.traits(its.lang) for its in detected], [its.score for its in detected]
     )
@@ -87,7 +91,8 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
             if extra[SIGNAL]:
                 broken.append(Failure(CONTAMINATED, extra[SIGNAL], 0.0))
     redacted = [redact(its.text, source) for its, source in zip(clean, sources, strict=True)]
-    headings = [redact(normalise(title).text, source) for title, source in zip(titles, sources, strict=True)]
+    titled = _prepared([normalise(title) for title in titles], [{} for _ in titles], langs, policies)
+    headings = [redact(title.text, source) for title, source in zip(titled, sources, strict=True)]
     passed = [at for at, broken in enumerate(failures) if not broken]
     given = {
         "title": [heading.text for heading in headings],
@@ -128,6 +133,19 @@ def _without_repeats(
             left[row] = Normalised(found.text, left[row].changes)
             extras[row] = dict(zip(REMOVED[asked.unit], (float(found.parts), float(found.chars)), strict=True))
     return left, extras
+
+
+def _prepared(
+    clean: Sequence[Normalised], extras: Sequence[dict[str, float]], langs: Sequence[str], policies: Policies
+) -> list[Normalised]:
+    """The texts as the policies of their languages want them; which options those were goes into `extras`."""
+    ready = []
+    for text, extra, lang in zip(clean, extras, langs, strict=True):
+        options = policies.of(lang).prepare
+        if options:
+            extra[PREPARED_BY] = options.number
+        ready.append(prepare(text, options) if options else text)
+    return ready
 
 
 def _signal_maps(signals: NDArray[np.float64], extras: Sequence[Mapping[str, float]]) -> pa.Array:

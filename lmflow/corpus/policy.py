@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lmflow.corpus.language import Detected
+from lmflow.corpus.preparation import Preparation
 from lmflow.corpus.repeats import REPEATED_TEXT, Unit, removed_share
 from lmflow.corpus.signals import SIGNALS, Traits
 from lmflow.errors import InputError
@@ -96,6 +97,7 @@ class Policy(_Model):
         rules: by name, what is asked of every document.
         sources: for a kind of source, other bounds for some rules; null switches a rule off.
         repeated_text: if given, lines or paragraphs that another document had first are taken out.
+        prepare: if given, what is changed in a text before it is measured.
     """
 
     language: str
@@ -105,6 +107,7 @@ class Policy(_Model):
     rules: dict[str, Rule]
     sources: dict[str, dict[str, Bound | None]] = {}
     repeated_text: RepeatedText | None = None
+    prepare: Preparation | None = None
 
     @model_validator(mode="after")
     def _overrides_name_rules(self) -> Policy:

@@ -1,9 +1,10 @@
 """Deciding again on everything with other thresholds, from the signals that verdicts hold.
 
-Text is read only of documents that enter the corpus now, and of those that pass now and were never fingerprinted, or
-whose signals an older version of lmflow did not measure yet. When a policy has begun, ceased or changed to take out
-what other documents had first (`repeats`), all text is read, for that depends on all of it. All that pass are then
-deduplicated anew, as if they had come together; a member of the corpus keeps its split.
+Text is read only of documents that enter the corpus now, and of those that pass now and were never fingerprinted, whose
+signals an older version of lmflow did not measure yet, or whose text was prepared in another way (`preparation`). When
+a policy has begun, ceased or changed to take out what other documents had first (`repeats`), all text is read, for
+that depends on all of it. All that pass are then deduplicated anew, as if they had come together; a member of the
+corpus keeps its split.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lmflow.corpus.fingerprint import fingerprint
 from lmflow.corpus.language import Detected
 from lmflow.corpus.ledger import Ledger, fingerprints_of
 from lmflow.corpus.policy import Failure, Policies, decide
+from lmflow.corpus.preparation import PREPARED_BY
 from lmflow.corpus.split import Regime
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
@@ -82,7 +84,10 @@ def redecide(
     lines = reader.attribute_all() if anew else None
     read = [row["doc_id"] for row in rows] if anew else []
     for row in () if anew else rows:
-        signals = dict(row["signals"])
+        signals, policy = dict(row["signals"]), policies.of(row["lang"])
+        if signals.get(PREPARED_BY) != (policy.prepare.number if policy.prepare else None):
+            read.append(row["doc_id"])
+            continue
         try:
             broken = decide(Detected(row["lang"], row["lang_score"]), signals, row["source"], policies)
         except KeyError:  # measured before this signal existed
@@ -91,7 +96,7 @@ def redecide(
         if signals.get(SIGNAL):
             broken.append(Failure(CONTAMINATED, signals[SIGNAL], 0.0))
         row["failures"] = [failure._asdict() for failure in broken]
-        row["policy_digest"] = policies.of(row["lang"]).digest
+        row["policy_digest"] = policy.digest
         if not broken and row["bands"] is None:
             read.append(row["doc_id"])
     fresh = {row["doc_id"]: row for row in reader.read(read)}

@@ -1,8 +1,8 @@
 """The first step of every document: one spelling for one text, and a count of what had to change.
 
 Canonical composition (NFC), mojibake repaired line by line, control and invisible characters removed, line ends and
-spaces made one kind. Quotes, full-width forms and case stay: a language model must see them. Folding text for
-comparison is another matter (`lmflow.text.shingles`).
+spaces made one kind. Quotes, full-width forms and case stay: a language model must see them (`lmflow.text.spelling` has
+other spellings, for who asks for them). Folding text for comparison is another matter (`lmflow.text.shingles`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from ftfy.badness import is_bad
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LINE_END: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028]")
 _PARAGRAPH_END: Final = "\u2029"
-#: C0 and C1 controls, non-characters; tab and newline are handled as spaces, and 0x80-0x9f only after the repair of
-#: mojibake, which they are a sign of.
-_CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
-#: Zero-width space, word joiner, byte order mark, soft hyphen, and every mark that only steers direction.
-_INVISIBLE: Final = re.compile("[\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+#: A terminal's escape sequences (colours, as ftfy removes them), C0 and C1 controls, non-characters; tab and newline
+#: are handled as spaces, and 0x80-0x9f only after the repair of mojibake, which they are a sign of.
+_CONTROL: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+#: Zero-width space, word joiner, byte order mark, soft hyphen, marks of annotation, and every mark that only steers
+#: direction.
+_INVISIBLE: Final = re.compile("[\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 #: The two joiners carry meaning in Arabic, Indic scripts and emoji, and none between other characters.
 _JOINER: Final = re.compile(
     "(?<![\u0600-\u08ff\u0900-\u0dff\u1780-\u17ff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]"
@@ -35,7 +36,7 @@ _SPACES: Final = re.compile(f"[ {_OTHER_SPACES}]{{2,}}|[{_OTHER_SPACES}]")
 _MARGIN: Final = re.compile(" +\n *|\n +")
 _BLANK_LINES: Final = re.compile("\n{3,}")
 _EXOTIC: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff-\uffff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff-\uffff]"
 )
 #: UTF-8 read as a one-byte code page leaves two characters or more in a row, the first from this range (the lead bytes
 #: C2 to F4 in Latin-1, Windows-1250/1/2, Mac Roman and code page 437). Clean text seldom has such pairs.

@@ -20,6 +20,8 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
         ("ä½\xa0å¥½ï¼Œä¸–ç•Œ", "你好，世界", {"mojibake": 1}),
         ("a\x00b\x07c", "abc", {"control": 2}),
         ("zero\u200bwidth\ufeff so\xadft", "zerowidth soft", {"invisible": 3}),
+        ("\x1b[1;31mred\x1b[0m", "red", {"control": 2}),
+        ("\ufff9right\u061c to\u180e left", "right to left", {"invisible": 3}),
         ("one\r\ntwo\rthree\u2028four", "one\ntwo\nthree\nfour", {"line_ends": 3}),
         ("　　段落 一。\n　　段落二。", "段落 一。\n段落二。", {"spaces": 3}),
         ("a  b\t c \n\n\n\n d", "a b c\n\nd", {"spaces": 4, "blank_lines": 1}),

@@ -95,5 +95,6 @@ def log_files(opened: tracking.Run, embedding: Embedding, training: Training, fo
     write_projector(embedding, folder / "projector")
     opened.log_artifact(folder / "projector", "projector")
     if "outputs" in training.state:
-        State(embedding, training.state["outputs"], training.rare).save(folder / "state.safetensors")
+        state = State(embedding, training.state["outputs"], training.rare, training.state.get("own"))
+        state.save(folder / "state.safetensors")
         opened.log_artifact(folder / "state.safetensors", "state")

@@ -52,7 +52,7 @@ _ONLY_FOR: Final = {
     **dict.fromkeys(("sg", "cbow", "negative", "sample"), _GENSIM),
     **dict.fromkeys(("min_n", "max_n", "bucket"), ("fasttext",)),
     "x_max": ("glove",),
-    "start_from": ("word2vec",),
+    "start_from": _GENSIM,
 }
 _GLOVE_EPOCHS: Final = 25  # the reference program's default; its passes are over counts and cheap
 
@@ -84,7 +84,7 @@ class TrainEmbeddingsOptions(Options):
     phrases: bool = Field(False, description="Join pairs that belong together (new york: new_york) before training.")
     start_from: str | None = Field(
         None,
-        description="word2vec: go on from this version; learn only what was added since, and some old text again.",
+        description="Not for GloVe: go on from this version; learn what was added since, and some old text again.",
         pattern=URI,
         examples=["models:/embeddings-en@champion"],
     )
@@ -161,7 +161,7 @@ def _prepare(options: TrainEmbeddingsOptions, source: Source, folder: Path, prog
         if source.file is not None or share <= options.max_new_share:
             progress.say(f"writing the text that is new since {parent.uri}")
             text = write_update(source, int(known) if known else None, share, options.lang, workers, folder)
-            return _Task(text.text, text.new, _state(parent, options.dim, folder))
+            return _Task(text.text, text.new, _state(parent, options, folder))
         progress.say(f"{share:.0%} of the text is new since {parent.uri}: training on everything")
     progress.say(f"writing sentences from {source.words}")
     return _Task(write_whole(source, options.lang, options.phrases, workers, folder))
@@ -178,12 +178,18 @@ def _version(uri: str) -> registry.Version:
     return chosen
 
 
-def _state(parent: registry.Version, dim: int, folder: Path) -> State:
+def _state(parent: registry.Version, options: TrainEmbeddingsOptions, folder: Path) -> State:
     embedding = load_embedding(parent.uri)
-    if embedding.vectors.matrix.shape[1] != dim:
-        raise InputError(f"--dim {dim}: {parent.uri} has {embedding.vectors.matrix.shape[1]} dimensions; give the same")
-    if parent.tags.get("architecture") != "word2vec":
-        raise InputError(f"--start-from {parent.uri}: that is {parent.tags.get('architecture')}; only word2vec goes on")
+    if embedding.vectors.matrix.shape[1] != options.dim:
+        dim = embedding.vectors.matrix.shape[1]
+        raise InputError(f"--dim {options.dim}: {parent.uri} has {dim} dimensions; give the same")
+    learnt = parent.tags.get("architecture")
+    if learnt != options.algorithm:
+        raise InputError(f"--start-from {parent.uri}: that is {learnt}; say --algorithm {learnt} or leave it out")
+    if (subwords := embedding.vectors.subwords) is not None:
+        for name in ("min_n", "max_n", "bucket"):
+            if (there := getattr(subwords, name)) != getattr(options, name):
+                raise InputError(f"--start-from {parent.uri}: give its --{name.replace('_', '-')} {there}")
     return State.load(embedding, tracking.download(parent.run_id, "state/state.safetensors", folder))
 
 

@@ -1,8 +1,8 @@
-"""word2vec goes on from an earlier model: new text, a grown vocabulary, and some old text against forgetting.
+"""word2vec and fastText go on from an earlier model: new text, more words, and some old text against forgetting.
 
 Counts of old and new text are added up, so a word that was too rare may come in; known words keep their vectors, new
-ones start at random; then gensim trains on the new text and half as much old text (experience replay), with half the
-usual learning rate.
+ones start at random (fastText's from the n-grams they share with known words); then gensim trains on the new text and
+half as much old text (experience replay), with half the usual learning rate.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ class State:
         embedding: the input vectors, words and counts.
         outputs: the output vectors, shape [words, dimensions].
         rare: occurrences of the words that were too rare for a vector.
+        own: for fastText, a word's vector without its n-grams', shape [words, dimensions].
     """
 
     embedding: Embedding
     outputs: Matrix
     rare: dict[str, int]
+    own: Matrix | None = None
 
     def save(self, path: Path) -> None:
-        """Write the outputs and the rare words as safetensors; the embedding has its own file."""
+        """Write all but the embedding, which has its own file, as safetensors."""
         from safetensors.numpy import save_file
 
         tensors = {
@@ -49,6 +51,8 @@ class State:
             "rare_words": np.frombuffer("\n".join(self.rare).encode(), np.uint8),
             "rare_counts": np.array(list(self.rare.values()), np.int64),
         }
+        if self.own is not None:
+            tensors["own"] = np.ascontiguousarray(self.own, np.float32)
         save_file(tensors, path)
 
     @classmethod
@@ -59,7 +63,7 @@ class State:
         tensors = load_file(path)
         counts = tensors["rare_counts"].tolist()
         words = tensors["rare_words"].tobytes().decode().split("\n")
-        return cls(embedding, tensors["outputs"], dict(zip(words, counts, strict=False)))
+        return cls(embedding, tensors["outputs"], dict(zip(words, counts, strict=False)), tensors.get("own"))
 
 
 def word_counts(path: Path) -> Counter[str]:
@@ -99,8 +103,11 @@ def update_word2vec(
     model.build_vocab_from_freq(dict(sorted(frequent.items(), key=lambda item: (-item[1], item[0]))))
     rows = np.array([(row, known.index[word]) for row, word in enumerate(model.wv.index_to_key) if word in known.index])
     if len(rows):
-        model.wv.vectors[rows[:, 0]] = known.matrix[rows[:, 1]]
+        own = model.wv.vectors if state.own is None else model.wv.vectors_vocab
+        own[rows[:, 0]] = (known.matrix if state.own is None else state.own)[rows[:, 1]]
         model.syn1neg[rows[:, 0]] = state.outputs[rows[:, 1]]
+    if known.subwords is not None:
+        model.wv.vectors_ngrams[known.subwords.buckets] = known.subwords.matrix
     model.alpha = config.alpha * GENTLER
     training = fit(model, text, config, on_epoch)
     return replace(training, rare={word: count for word, count in counts.items() if word not in frequent})

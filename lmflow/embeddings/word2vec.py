@@ -129,7 +129,7 @@ def fit(model: Word2Vec | FastText, sentences: Sentences, config: Word2VecConfig
         seconds=seconds,
         words_per_second=sentences.words * config.epochs / seconds,
         words_seen=int(words_seen),
-        state={"outputs": model.syn1neg},
+        state={"outputs": model.syn1neg} | ({"own": model.wv.vectors_vocab} if subwords else {}),
     )
 
 

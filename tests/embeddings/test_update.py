@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from lmflow.embeddings.sentences import Sentences, copy_sentences
 from lmflow.embeddings.training import Training
 from lmflow.embeddings.update import State, update_word2vec, word_counts
 from lmflow.embeddings.vectors import WordVectors
-from lmflow.embeddings.word2vec import Word2VecConfig, train_word2vec
+from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
 
 CONFIG = Word2VecConfig(sg=True, dim=40, window=5, negative=5, sample=1e-3, min_count=3, epochs=5, seed=1, workers=1)
 
@@ -58,6 +58,27 @@ def test_the_vocabulary_grows_and_old_words_stay_near_where_they_lay(before: Tra
     assert measured.lost == 0 and measured.added >= 1
     assert measured.mean_cosine > 0.9
     assert measured.moved[0].cosine == min(each.cosine for each in measured.moved)
+
+
+def test_fasttext_goes_on_with_the_ngrams_it_had(lee: Sentences, tmp_path: Path) -> None:
+    config = FastTextConfig(**asdict(CONFIG), bucket=20_000)
+    before = train_word2vec(lee, config, lambda epoch, loss: None)
+    State(embedding(before), before.state["outputs"], before.rare, before.state["own"]).save(tmp_path / "state")
+    state = State.load(embedding(before), tmp_path / "state")
+    (tmp_path / "new").write_text("the zyzzyvas ate the israeli wheat\n" * 30 + lee.path.read_text()[:20_000])
+    new = copy_sentences(tmp_path / "new", tmp_path / "new.txt")
+    update = update_word2vec(state, new, new, config, lambda epoch, loss: None)
+    assert drift(embedding(before), embedding(update)).mean_cosine > 0.9
+    assert "zyzzyvas" in update.vectors.index and "government" in update.vectors.index
+    # Started from nothing, the same text teaches its few words and leaves them elsewhere.
+    alone = train_word2vec(new, config, lambda epoch, loss: None)
+    assert drift(embedding(before), embedding(alone)).mean_cosine < 0.8
+    old, again = before.vectors.subwords, update.vectors.subwords
+    assert old is not None and again is not None
+    kept = np.flatnonzero(np.isin(again.buckets, old.buckets))
+    was = old.matrix[np.searchsorted(old.buckets, again.buckets[kept])]
+    moved = np.linalg.norm(again.matrix[kept].astype(np.float32) - was, axis=1) / np.linalg.norm(was, axis=1)
+    assert np.median(moved) < 0.3
 
 
 def test_procrustes_finds_the_rotation_there_was(before: Training) -> None:

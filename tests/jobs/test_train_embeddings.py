@@ -194,6 +194,7 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
     for wrong, says in (
         ({"start_from": "models:/embeddings-en/99"}, "there is no such version"),
         ({"start_from": parent["model_uri"], "dim": 20}, "has 30 dimensions"),
+        ({"start_from": parent["model_uri"], "algorithm": "fasttext"}, "that is word2vec; say --algorithm word2vec"),
     ):
         with pytest.raises(InputError, match=says):
             run(TrainEmbeddingsOptions(lang="en", **{**FAST, **wrong}), Progress())

@@ -42,9 +42,9 @@ from lmflow import __version__, registry, tracking
 from lmflow.dataset import plain_files, store
 from lmflow.dataset.shards import Dataset
 from lmflow.dataset.tokenizer import Kind
+from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.registered import URI, load_embedding
 from lmflow.embeddings.tokens import token_vectors
-from lmflow.embeddings.vectors import Matrix
 from lmflow.errors import InputError, ServiceError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.evaluation.generation import distinct, next_token, repetition, self_bleu
@@ -104,7 +104,7 @@ class TrainLanguageModel(Options):
     replicas: int = Field(1, description="Networks: GPUs of this host, or logical CPU devices where it has none.", ge=1)
     init_embeddings: str | None = Field(
         None,
-        description="lstm: word vectors that the tokens' embedding starts from; without them it starts at random.",
+        description="Networks: word vectors that the tokens' vectors start from; without them they start at random.",
         pattern=URI,
         examples=["models:/embeddings-en@champion"],
     )
@@ -126,8 +126,6 @@ class TrainLanguageModel(Options):
         if any(given) and not all(given):
             raise ValueError("--train-file, --valid-file and --test-file go together")
         family = self.architecture.partition("+")[0]
-        if self.init_embeddings is not None and family not in ("lstm", "ngram"):
-            raise ValueError(f"--init-embeddings is for lstm, not {family}")
         if self.preset is not None and family in NEURAL and self.preset not in PRESETS[family]:
             raise ValueError(f"--preset {self.preset} is not of {family}; choose {', '.join(PRESETS[family])}")
         return self
@@ -159,11 +157,10 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
         dataset, name = _plain(options), f"lm-{options.lang}-{stem}"
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
-    start = _start(options, dataset)
-    if start is None:
-        config.pop("init_embeddings", None)
-    else:  # an alias moves: what it stood for is part of what decides the result
-        config["init_embeddings_digest"] = hashlib.sha256(start.tobytes()).hexdigest()[:16]
+    start = None
+    if uri := config.pop("init_embeddings", None):  # an alias moves: what it stands for decides the result
+        start = load_embedding(uri)
+        config["init_embeddings_digest"] = hashlib.sha256(start.vectors.matrix.tobytes()).hexdigest()[:16]
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
     with exclusive(f"train_{name}_{options.architecture}"):
         done = registry.find(name, {"input_digest": key})
@@ -298,18 +295,10 @@ def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) ->
     }
 
 
-def _start(options: TrainLanguageModel, dataset: Dataset) -> Matrix | None:
-    """The tokens' embedding to start from, shape [vocabulary, width]; None when it starts at random."""
-    if options.init_embeddings is None or options.architecture == "ngram":
-        return None
-    width, size = PRESETS["lstm"][_preset(options)].width, dataset.manifest["vocabulary"]
-    return token_vectors(load_embedding(options.init_embeddings), dataset.tokenizer.encode, size, width, options.seed)
-
-
 def _train(
     options: TrainLanguageModel,
     dataset: Dataset,
-    start: Matrix | None,
+    start: Embedding | None,
     checkpoints: Path,
     opened: tracking.Run,
     progress: Progress,
@@ -344,7 +333,7 @@ def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
 def _train_network(
     options: TrainLanguageModel,
     dataset: Dataset,
-    start: Matrix | None,
+    start: Embedding | None,
     checkpoints: Path,
     opened: tracking.Run,
     bar: Bar,
@@ -376,7 +365,8 @@ def _train_network(
         network = NEURAL[options.architecture]
         model = network(dataset.manifest["vocabulary"], preset, options.seed, schedule.precision)
         if start is not None:
-            cast(Lstm, model).start_from(start)
+            encode, width = dataset.tokenizer.encode, model.token_width
+            model.start_from(token_vectors(start, encode, model.vocabulary, width, options.seed))
         return model
 
     try:

@@ -1,6 +1,6 @@
 """What an update with 5 % new text costs and is worth, against training again on everything.
 
-    python -m benchmarks.embeddings.retraining --file corpus.txt [--share 0.05] [--epochs 5]
+    python -m benchmarks.embeddings.retraining --file corpus.txt [--algorithm fasttext] [--share 0.05] [--epochs 5]
 
 The file has a sentence a line; every twentieth line is the new text. Seconds are those of writing the sentences,
 counting and training; both ways read the same settings. Medians over rounds, the two taking turns.
@@ -22,7 +22,7 @@ from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.sentences import copy_sentences
 from lmflow.embeddings.training import Training, default_epochs, default_workers
 from lmflow.embeddings.update import REPLAY, State, update_word2vec
-from lmflow.embeddings.word2vec import Word2VecConfig, train_word2vec
+from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
 from lmflow.evaluation.word_report import WordTests
 
 
@@ -38,6 +38,7 @@ def scores(training: Training) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--file", type=Path, required=True)
+    parser.add_argument("--algorithm", choices=("word2vec", "fasttext"), default="word2vec")
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="by default the job's")
@@ -46,7 +47,7 @@ def main() -> None:
     step = round(1 / given.share)
     old, new = [line for n, line in enumerate(lines) if n % step], lines[::step]
     replay = [line for n, line in enumerate(old) if n % round(step / REPLAY) == 1]
-    config = Word2VecConfig(
+    config = (FastTextConfig if given.algorithm == "fasttext" else Word2VecConfig)(
         sg=True, dim=100, window=5, negative=5, sample=1e-4, min_count=3, seed=1, workers=default_workers(),
         epochs=given.epochs or default_epochs(sum(len(line.split()) for line in lines)),
     )  # fmt: skip
@@ -56,7 +57,7 @@ def main() -> None:
         for part, content in {"old": old, "new": new, "all": lines, "text": new + replay}.items():
             (folder / f"{part}.txt").write_text("".join(content))
         before = train_word2vec(copy_sentences(folder / "old.txt", folder / "s"), config, lambda *_: None)
-        state = State(embedding(before), before.state["outputs"], before.rare)
+        state = State(embedding(before), before.state["outputs"], before.rare, before.state.get("own"))
         fulls, updates = [], []
         for _ in range(given.rounds):
             started, used = time.perf_counter(), time.process_time()

@@ -92,10 +92,6 @@ class Lstm(NeuralModel):
         self.variables += layer.trainable_variables
         return layer
 
-    def start_from(self, vectors: NDArray[np.float32]) -> None:
-        """Take these as the embedding, before training. Shape [V, width]."""
-        self._embedding.assign(vectors)
-
     def zero_states(self, batch: int) -> tuple[NDArray[np.float32], ...]:
         """H and c of each layer. Shapes [batch, width]."""
         return tuple(np.zeros((batch, self.preset.width), np.float32) for _ in range(2 * self.preset.layers))

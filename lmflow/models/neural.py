@@ -82,6 +82,20 @@ class NeuralModel(LanguageModel):
     def logits(self, hidden: Any) -> Any:
         """Unnormalised log probabilities of the next token. [batch, time, width] to [batch, time, V], float32."""
 
+    @property
+    def token_width(self) -> int:
+        """Numbers of a token's vector; the table of these vectors is every family's first variable."""
+        return int(self.variables[0].shape[1])
+
+    def start_from(self, vectors: NDArray[np.float32]) -> None:
+        """Take these as the tokens' vectors, before training, as widely spread as the table is now.
+
+        Args:
+            vectors: shape [V, token_width].
+        """
+        table = self.variables[0]
+        table.assign(vectors * (np.std(np.array(table)) / max(float(np.std(vectors)), 1e-12)))
+
     def forward(self, tokens: Any, states: States, noise: Noise | None = None) -> tuple[Any, States]:
         """Logits of what follows each token [batch, time, V], and the states after the last."""
         hidden, after = self.hidden(tokens, states, noise)

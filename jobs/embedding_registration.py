@@ -22,7 +22,7 @@ _REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "safetensors", "rjieba")
 #: What ships with it.
 _MODULES: Final = (
     *("lmflow.embeddings.container", "lmflow.embeddings.subwords", "lmflow.embeddings.vectors"),
-    *("lmflow.embeddings.documents", "lmflow.text.segment", "lmflow.text.scripts"),
+    *("lmflow.embeddings.documents", "lmflow.embeddings.wording", "lmflow.text.segment", "lmflow.text.scripts"),
 )
 #: Columns of a question beside `task`.
 _COLUMNS: Final = ("word", "other", "like", "text")

@@ -16,6 +16,7 @@ from typing import Any
 from lmflow.embeddings.phrases import join_phrases
 from lmflow.embeddings.sentences import Sentences, copy_sentences, write_sentences
 from lmflow.embeddings.update import REPLAY
+from lmflow.embeddings.wording import Wording
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 
@@ -77,13 +78,13 @@ def find_source(file: Path | None, corpus_version: int | None) -> Source:
     return Source(table.uri, f"v{version}", f"corpus version {version}", tags, version=version)
 
 
-def write_whole(source: Source, lang: str, phrases: bool, workers: int, folder: Path) -> Sentences:
-    """Write the whole text of a source as sentences into a folder."""
+def write_whole(source: Source, lang: str, wording: Wording, phrases: bool, workers: int, folder: Path) -> Sentences:
+    """Write the whole text of a source as sentences into a folder; `wording` is for the corpus, a file is as it is."""
     path = folder / "sentences.txt"
     if source.file is not None:
         sentences = copy_sentences(source.file, path)
     else:
-        sentences = write_sentences(_texts(lang, source.version), lang, path, workers)
+        sentences = write_sentences(_texts(lang, source.version), lang, path, workers, wording)
     return join_phrases(sentences, folder / "phrases.txt") if phrases else sentences
 
 
@@ -96,7 +97,13 @@ def new_share(source: Source, parent_version: int | None, lang: str) -> float:
 
 
 def write_update(
-    source: Source, parent_version: int | None, share: float, lang: str, workers: int, folder: Path
+    source: Source,
+    parent_version: int | None,
+    share: float,
+    lang: str,
+    wording: Wording,
+    workers: int,
+    folder: Path,
 ) -> UpdateText:
     """Write the new text, and with it half as much old text, evenly sampled; a file has no old text.
 
@@ -105,16 +112,17 @@ def write_update(
         parent_version: corpus version that the parent learnt, if it learnt from the corpus.
         share: what `new_share` found.
         lang: ISO 639 code.
+        wording: how a text becomes words.
         workers: processes.
         folder: where to write.
     """
     if source.file is not None or parent_version is None:
-        new = write_whole(source, lang, False, workers, folder)
+        new = write_whole(source, lang, wording, False, workers, folder)
         return UpdateText(new, new)
     batches = _new_batches(source, parent_version)
-    new = write_sentences(_texts(lang, source.version, batches), lang, folder / "new.txt", workers)
+    new = write_sentences(_texts(lang, source.version, batches), lang, folder / "new.txt", workers, wording)
     both = _texts(lang, source.version, batches, REPLAY * share / max(1 - share, share))
-    return UpdateText(new, write_sentences(both, lang, folder / "text.txt", workers))
+    return UpdateText(new, write_sentences(both, lang, folder / "text.txt", workers, wording))
 
 
 def documents(source: Source, lang: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -5,9 +5,13 @@ endless line such as text8 will do). word2vec and fastText are gensim's; GloVe c
 same text and options train once: a second run finds the version and says so. With --workers 1 the result is the same to
 the bit.
 
+How the corpus becomes words is chosen by --segmentation, --no-lower-case, --punctuation and --no-stop-words: for the
+embedding branch alone, the corpus itself keeps every word and mark.
+
 Examples:
   python -m jobs.train_embeddings --lang en
   python -m jobs.train_embeddings --lang en --algorithm glove --window 10
+  python -m jobs.train_embeddings --lang zh --segmentation characters --no-stop-words
   python -m jobs.train_embeddings --lang en --start-from models:/embeddings-en@champion
   python -m jobs.train_embeddings --lang en --train-file text8 --window 15 --negative 5 --sample 1e-4 --epochs 5
 """
@@ -36,9 +40,11 @@ from lmflow.embeddings.glove import GloveConfig, default_x_max, train_glove
 from lmflow.embeddings.picture import loss_curve, word_map
 from lmflow.embeddings.registered import URI, load_embedding
 from lmflow.embeddings.sentences import Sentences
+from lmflow.embeddings.stop_words import stop_words
 from lmflow.embeddings.training import Training, check_vocabulary, default_epochs, default_workers
 from lmflow.embeddings.update import State, update_word2vec
 from lmflow.embeddings.word2vec import FastTextConfig, Word2VecConfig, train_word2vec
+from lmflow.embeddings.wording import Segmentation, Wording
 from lmflow.errors import InputError
 from lmflow.evaluation.analogies import RESTRICT_VOCABULARY
 from lmflow.evaluation.word_report import WordReport, WordTests
@@ -55,6 +61,10 @@ _ONLY_FOR: Final = {
     "start_from": _GENSIM,
 }
 _GLOVE_EPOCHS: Final = 25  # the reference program's default; its passes are over counts and cheap
+
+
+#: Options of how the corpus becomes words.
+_WORDING: Final = ("segmentation", "lower_case", "punctuation", "stop_words")
 
 
 class TrainEmbeddingsOptions(Options):
@@ -81,6 +91,17 @@ class TrainEmbeddingsOptions(Options):
     epochs: int | None = Field(
         None, description="Passes; by default 20 for a small corpus, 5 for a large, for GloVe 25.", ge=1, le=500
     )
+    segmentation: Segmentation = Field(
+        "words",
+        description="How the corpus is cut: words (Chinese by jieba's dictionary), characters (each of a script "
+        "without spaces alone), spaces (at white space only).",
+    )
+    lower_case: bool = Field(True, description="Give case up.")
+    punctuation: bool = Field(False, description="Keep marks of punctuation, each as a word.")
+    stop_words: bool = Field(True, description="Keep stop words, such as the, of, 的, 了.")
+    stop_words_file: Path | None = Field(
+        None, description="With --no-stop-words: a list of your own (UTF-8, words at white space; # begins a remark)."
+    )
     phrases: bool = Field(False, description="Join pairs that belong together (new york: new_york) before training.")
     start_from: str | None = Field(
         None,
@@ -103,6 +124,11 @@ class TrainEmbeddingsOptions(Options):
             raise ValueError("choose --sg or --cbow, not both")
         if self.min_n > self.max_n:
             raise ValueError(f"--min-n {self.min_n} is above --max-n {self.max_n}")
+        if self.stop_words_file and self.stop_words:
+            raise ValueError("--stop-words-file is a list of what to leave out: give --no-stop-words too")
+        for name in _WORDING if self.train_file else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"--train-file is taken as it is: {name} is for the corpus")
         if self.start_from and self.phrases:
             raise ValueError("--phrases are found in a whole corpus: leave --start-from out")
         for name in sorted(self.model_fields_set & _ONLY_FOR.keys()):
@@ -116,7 +142,8 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     """Train, judge and register, unless that has been done."""
     os.environ.setdefault("PYTHONHASHSEED", str(options.seed))  # of the processes this one starts
     name = f"embeddings-{options.lang}"
-    recipe = digest({key: value for key, value in options.model_dump().items() if key not in _NOT_RECIPE})
+    wording = _wording(options)
+    recipe = _recipe(options, wording)
     source = find_source(options.train_file, options.corpus_version)
     done = registry.find(name, {**source.tags, "recipe": recipe})
     if done is not None:
@@ -124,7 +151,7 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     work = settings().home / "work"
     work.mkdir(parents=True, exist_ok=True)
     with exclusive(f"train_{name}"), tempfile.TemporaryDirectory(dir=work) as folder:
-        task = _prepare(options, source, Path(folder), progress)
+        task = _prepare(options, source, wording, Path(folder), progress)
         if isinstance(task, str):
             return _nothing_new(_version(options.start_from or ""), task)
         tags = {**source.tags, "recipe": recipe, "input_digest": digest([task.text.digest, recipe])}
@@ -140,16 +167,32 @@ class _Task:
 
     Args:
         text: what to train on.
+        wording: how it became words.
         new: for an update, the new part of it.
         start: for an update, the state to go on from.
     """
 
     text: Sentences
+    wording: Wording
     new: Sentences | None = None
     start: State | None = None
 
 
-def _prepare(options: TrainEmbeddingsOptions, source: Source, folder: Path, progress: Progress) -> _Task | str:
+def _wording(options: TrainEmbeddingsOptions) -> Wording:
+    """How the corpus becomes words."""
+    left_out = frozenset() if options.stop_words else stop_words(options.lang, options.stop_words_file)
+    return Wording(options.segmentation, options.lower_case, options.punctuation, left_out)
+
+
+def _recipe(options: TrainEmbeddingsOptions, wording: Wording) -> str:
+    """What names the way of learning. The default wording adds nothing: versions of before there was one are found."""
+    chosen = {key: value for key, value in options.model_dump().items() if key not in _NOT_RECIPE}
+    return digest({**chosen, **({} if wording == Wording() else wording.facts())})
+
+
+def _prepare(
+    options: TrainEmbeddingsOptions, source: Source, wording: Wording, folder: Path, progress: Progress
+) -> _Task | str:
     """Write the text; a reason instead when there is nothing to learn."""
     workers = options.workers or default_workers()
     if options.start_from:
@@ -160,11 +203,12 @@ def _prepare(options: TrainEmbeddingsOptions, source: Source, folder: Path, prog
             return f"nothing was added to the text since {parent.uri} learnt it"
         if source.file is not None or share <= options.max_new_share:
             progress.say(f"writing the text that is new since {parent.uri}")
-            text = write_update(source, int(known) if known else None, share, options.lang, workers, folder)
-            return _Task(text.text, text.new, _state(parent, options, folder))
+            state = _state(parent, options, wording, folder)
+            text = write_update(source, int(known) if known else None, share, options.lang, wording, workers, folder)
+            return _Task(text.text, wording, text.new, state)
         progress.say(f"{share:.0%} of the text is new since {parent.uri}: training on everything")
     progress.say(f"writing sentences from {source.words}")
-    return _Task(write_whole(source, options.lang, options.phrases, workers, folder))
+    return _Task(write_whole(source, options.lang, wording, options.phrases, workers, folder), wording)
 
 
 def _version(uri: str) -> registry.Version:
@@ -178,8 +222,10 @@ def _version(uri: str) -> registry.Version:
     return chosen
 
 
-def _state(parent: registry.Version, options: TrainEmbeddingsOptions, folder: Path) -> State:
+def _state(parent: registry.Version, options: TrainEmbeddingsOptions, wording: Wording, folder: Path) -> State:
     embedding = load_embedding(parent.uri)
+    if embedding.wording != wording:
+        raise InputError(f"--start-from {parent.uri}: its text was {embedding.wording}; give the same options")
     if embedding.vectors.matrix.shape[1] != options.dim:
         dim = embedding.vectors.matrix.shape[1]
         raise InputError(f"--dim {options.dim}: {parent.uri} has {dim} dimensions; give the same")
@@ -210,7 +256,7 @@ def _train(
     with tracking.run("lmflow/embeddings", run_name, parameters, {"model": name}) as opened:
         opened.log_dataset(f"sentences-{options.lang}", source.uri, source.digest, "training", sentences.profile())
         training = _learn(options, config, task, folder, progress)
-        training, moved = _aligned(name, options, training)
+        training, moved = _aligned(name, options, task.wording, training)
         progress.say(f"judging {len(training.vectors.words):,} vectors")
         report = tests.judge(training.vectors)
         metrics = {**_metrics(training, sentences, report), **(moved.metrics() if moved else {})}
@@ -221,11 +267,12 @@ def _train(
             opened.log_dict(asdict(moved), "drift.json")
         opened.log_figure(loss_curve(training.losses, training.loss_name), "plots/loss.png")
         opened.log_figure(word_map(training.vectors), "plots/words.png")
-        card = model_card(name, training.vectors, sentences, logged, source.words, report.rows(), moved)
+        worded = None if source.file else task.wording
+        card = model_card(name, training.vectors, sentences, logged, source.words, report.rows(), moved, worded)
         opened.log_text(card, "model_card.md")
         figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
         lineage = {**tags, **figures, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
-        embedding = _embedding(training, options.lang)
+        embedding = _embedding(training, options.lang, task.wording)
         log_files(opened, embedding, training, folder)
         artifacts = {"embedding": folder / "embedding.safetensors"}
         if options.related and source.file is None:
@@ -272,7 +319,9 @@ def _learn(
         return train_word2vec(sentences, config, on_epoch)
 
 
-def _aligned(name: str, options: TrainEmbeddingsOptions, training: Training) -> tuple[Training, Drift | None]:
+def _aligned(
+    name: str, options: TrainEmbeddingsOptions, wording: Wording, training: Training
+) -> tuple[Training, Drift | None]:
     """Turn the vectors into the space of the version that went before, and say what moved; as they are without one."""
     champion = registry.aliases(name).get(CHAMPION)
     uri = options.start_from or (f"models:/{name}/{champion}" if champion else None)
@@ -285,11 +334,11 @@ def _aligned(name: str, options: TrainEmbeddingsOptions, training: Training) -> 
         return training, None
     state = {matrix: rows @ turn for matrix, rows in training.state.items()}
     turned = replace(training, vectors=rotated(training.vectors, turn), state=state)
-    return turned, drift(before, _embedding(turned, options.lang))
+    return turned, drift(before, _embedding(turned, options.lang, wording))
 
 
-def _embedding(training: Training, lang: str) -> Embedding:
-    return Embedding(training.vectors, np.array(training.counts, np.int64), lang)
+def _embedding(training: Training, lang: str, wording: Wording) -> Embedding:
+    return Embedding(training.vectors, np.array(training.counts, np.int64), lang, wording)
 
 
 def _config(options: TrainEmbeddingsOptions, n_words: int) -> Word2VecConfig | GloveConfig:
@@ -345,7 +394,7 @@ def _nothing_new(done: registry.Version, reason: str) -> Result:
 
 
 #: Options that say where text lies, not how to learn from it; the text has its own digest.
-_NOT_RECIPE: Final = frozenset({"train_file", "corpus_version", "sg", "max_new_share"})
+_NOT_RECIPE: Final = frozenset({"train_file", "corpus_version", "sg", "max_new_share", *_WORDING, "stop_words_file"})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from lmflow.embeddings.align import Drift
 from lmflow.embeddings.sentences import Sentences
 from lmflow.embeddings.vectors import WordVectors
+from lmflow.embeddings.wording import Wording
 
 _SAMPLES, _NEIGHBOURS = 8, 6
 
@@ -19,6 +20,7 @@ def model_card(
     source: str,
     scores: Sequence[tuple[str, str]],
     drift: Drift | None = None,
+    wording: Wording | None = None,
 ) -> str:
     """Markdown for the registry.
 
@@ -30,6 +32,7 @@ def model_card(
         source: where the text came from, in words.
         scores: rows of test and figure, in words; none when nothing judged the model.
         drift: how it differs from the version that went before, if there was one.
+        wording: how the text was cut into words; None: it was taken as it is.
     """
     how = ", ".join(f"{key} {value}" for key, value in config.items())
     judged = "\n".join(f"| {test} | {figure} |" for test, figure in scores)
@@ -38,7 +41,7 @@ def model_card(
     return f"""# {name}
 
 {len(vectors.words):,} words, {vectors.matrix.shape[1]} dimensions, trained on {sentences.words:,} words of
-{sentences.documents:,} documents ({source}; the training split only, lower-cased).
+{sentences.documents:,} documents ({source}; {f"the training split only; {wording}" if wording else "taken as it is"}).
 
 **Training**: {how}.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lmflow.embeddings.subwords import Subwords
 from lmflow.embeddings.vectors import WordVectors
+from lmflow.embeddings.wording import Wording
 
 _FORMAT: Final = "lmflow-embedding-1"
 
@@ -23,11 +24,13 @@ class Embedding:
         vectors: the vectors.
         counts: occurrences of each word in the training text, shape [words].
         lang: ISO 639 code; decides how a text is cut into words.
+        wording: what else decides it.
     """
 
     vectors: WordVectors
     counts: NDArray[np.int64]
     lang: str
+    wording: Wording = field(default_factory=Wording)
 
     def save(self, path: Path) -> None:
         """Write tensors `words` (UTF-8 bytes, a word a line), `vectors`, `counts`, and of n-grams if there are any."""
@@ -38,7 +41,7 @@ class Embedding:
             "vectors": np.ascontiguousarray(self.vectors.matrix, np.float32),
             "counts": np.ascontiguousarray(self.counts, np.int64),
         }
-        facts = {"format": _FORMAT, "lang": self.lang}
+        facts = {"format": _FORMAT, "lang": self.lang, **self.wording.facts()}
         if (subwords := self.vectors.subwords) is not None:
             tensors |= {"subword_buckets": subwords.buckets, "subword_vectors": np.ascontiguousarray(subwords.matrix)}
             facts |= {name: str(getattr(subwords, name)) for name in ("min_n", "max_n", "bucket")}
@@ -66,4 +69,5 @@ class Embedding:
             sizes = {name: int(facts[name]) for name in ("min_n", "max_n", "bucket")}
             subwords = Subwords(**sizes, buckets=tensors["subword_buckets"], matrix=tensors["subword_vectors"])
         words = tuple(tensors["words"].tobytes().decode().split("\n"))
-        return cls(WordVectors(words, tensors["vectors"], subwords), tensors["counts"], facts["lang"])
+        vectors = WordVectors(words, tensors["vectors"], subwords)
+        return cls(vectors, tensors["counts"], facts["lang"], Wording.of(facts))

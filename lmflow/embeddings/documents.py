@@ -14,7 +14,6 @@ import numpy as np
 
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.vectors import Matrix
-from lmflow.text.segment import words
 
 _A: Final = 1e-3  # the paper's choice
 
@@ -46,7 +45,8 @@ class DocumentVectors:
             NoKnownWordError: none of its words is in the vocabulary.
         """
         index = self._embedding.vectors.index
-        rows = [index[word] for word in words(text.lower(), self._embedding.lang) if word in index]
+        found = self._embedding.wording.words(text, self._embedding.lang)
+        rows = [index[word] for word in found if word in index]
         if not rows:
             raise NoKnownWordError(text)
         total = self._weighted[rows].sum(axis=0)

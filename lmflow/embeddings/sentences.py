@@ -16,8 +16,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from lmflow.embeddings.wording import Wording
 from lmflow.errors import InputError
-from lmflow.text.segment import words
 
 #: gensim cuts a longer line silently (gensim.models.word2vec.MAX_WORDS_IN_BATCH); we cut it ourselves.
 LONGEST_SENTENCE = 10_000
@@ -57,8 +57,10 @@ class _Block(NamedTuple):
     words: int
 
 
-def write_sentences(documents: Iterable[str], lang: str, path: Path, workers: int = 1) -> Sentences:
-    """Segment documents into lower-cased words and write them, a paragraph a line.
+def write_sentences(
+    documents: Iterable[str], lang: str, path: Path, workers: int = 1, wording: Wording | None = None
+) -> Sentences:
+    """Segment documents into words and write them, a paragraph a line.
 
     The file is the same for any number of workers.
 
@@ -67,6 +69,7 @@ def write_sentences(documents: Iterable[str], lang: str, path: Path, workers: in
         lang: ISO 639 code; decides the segmentation.
         path: file to write.
         workers: processes that segment. A corpus below `BLOCK_CHARS` characters is segmented in this one.
+        wording: how a text becomes words; by default lower-cased words without punctuation.
 
     Raises:
         InputError: not one word was found.
@@ -74,7 +77,7 @@ def write_sentences(documents: Iterable[str], lang: str, path: Path, workers: in
     digest = hashlib.sha256()
     n_documents = n_sentences = n_words = 0
     with path.open("wb") as file:
-        for block in _segmented(_blocks(documents), lang, workers):
+        for block in _segmented(_blocks(documents), lang, workers, wording or Wording()):
             file.write(block.lines)
             digest.update(block.lines)
             n_documents += block.documents
@@ -85,20 +88,20 @@ def write_sentences(documents: Iterable[str], lang: str, path: Path, workers: in
     return Sentences(path, n_documents, n_sentences, n_words, digest.hexdigest())
 
 
-def text_lines(document: str, lang: str) -> Iterator[list[str]]:
-    """The lower-cased words of each paragraph, in lists of at most `LONGEST_SENTENCE`."""
+def text_lines(document: str, lang: str, wording: Wording) -> Iterator[list[str]]:
+    """The words of each paragraph, in lists of at most `LONGEST_SENTENCE`."""
     for paragraph in document.splitlines():
-        tokens = words(paragraph.lower(), lang)
+        tokens = wording.words(paragraph, lang)
         for start in range(0, len(tokens), LONGEST_SENTENCE):
             yield tokens[start : start + LONGEST_SENTENCE]
 
 
-def _segment(documents: list[str], lang: str) -> _Block:
+def _segment(documents: list[str], lang: str, wording: Wording) -> _Block:
     lines: list[str] = []
     n_documents = n_words = 0
     for document in documents:
         before = n_words
-        for tokens in text_lines(document, lang):
+        for tokens in text_lines(document, lang, wording):
             lines.append(" ".join(tokens) + "\n")
             n_words += len(tokens)
         n_documents += n_words > before
@@ -118,18 +121,18 @@ def _blocks(documents: Iterable[str]) -> Iterator[list[str]]:
         yield block
 
 
-def _segmented(blocks: Iterator[list[str]], lang: str, workers: int) -> Iterator[_Block]:
+def _segmented(blocks: Iterator[list[str]], lang: str, workers: int, wording: Wording) -> Iterator[_Block]:
     """Blocks in their order; at most two a worker are in memory."""
     first = list(block for _, block in zip(range(2), blocks, strict=False))
     blocks = chain(first, blocks)
     if workers == 1 or len(first) < 2:
-        yield from (_segment(block, lang) for block in blocks)
+        yield from (_segment(block, lang, wording) for block in blocks)
         return
     # Not fork: the parent may have threads (MLflow, Arrow).
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         waiting: deque[Future[_Block]] = deque()
         for block in blocks:
-            waiting.append(pool.submit(_segment, block, lang))
+            waiting.append(pool.submit(_segment, block, lang, wording))
             if len(waiting) >= 2 * workers:
                 yield waiting.popleft().result()
         while waiting:

@@ -19,6 +19,10 @@ UNSPACED_LANGUAGES: Final = CHINESE | {"ja", "th", "lo", "my", "km", "bo"}
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _WORD_OR_CHARACTER: Final = re.compile(rf"(?=[^\W_])[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+(?:['’][^\W_]+)*")
+#: Behind a word, one mark or symbol at a time.
+_OR_MARK: Final = r"|[^\w\s]|_"
+_WORD_AND_MARK: Final = re.compile(_WORD.pattern + _OR_MARK)
+_CHARACTER_AND_MARK: Final = re.compile(_WORD_OR_CHARACTER.pattern + _OR_MARK)
 _HAS_WORD: Final = re.compile(r"[^\W_]")
 #: Apostrophes that stand between no two letters, and a translation of all ASCII that belongs to no word into spaces:
 #: cutting there and splitting gives the same words as `_WORD` in half the time.
@@ -51,6 +55,26 @@ def words(text: str, lang: str) -> list[str]:
     if HAS_UNSPACED.search(text):
         return _WORD_OR_CHARACTER.findall(text)
     return _WORD.findall(text)
+
+
+def words_and_marks(text: str, lang: str) -> list[str]:
+    """The words of a text as `words` has them, and every mark of punctuation and symbol between them as one of its own.
+
+    In Chinese, marks that jieba leaves together (……, ——) stay together.
+    """
+    if lang in CHINESE:
+        return [token for token in _cut(text.translate(_HALF_WIDTH)) if not token.isspace()]
+    return (_CHARACTER_AND_MARK if HAS_UNSPACED.search(text) else _WORD_AND_MARK).findall(text)
+
+
+def characters(text: str) -> list[str]:
+    """The words of a text, each character of a script without spaces (Han, kana, Thai, …) standing alone."""
+    return _WORD_OR_CHARACTER.findall(text)
+
+
+def characters_and_marks(text: str) -> list[str]:
+    """The same with every mark of punctuation and symbol as one of its own."""
+    return _CHARACTER_AND_MARK.findall(text)
 
 
 def _cut(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from lmflow.embeddings.related import RelatedDocuments
 from lmflow.embeddings.sentences import Sentences
 from lmflow.embeddings.subwords import Subwords
 from lmflow.embeddings.vectors import WordVectors
+from lmflow.embeddings.wording import Wording
 
 words_without_spaces = st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=1)
 
@@ -42,6 +43,17 @@ def test_any_vocabulary_survives_safetensors_and_text(words: list[str]) -> None:
     assert np.array_equal(again.vectors.matrix, one.vectors.matrix)
     assert np.array_equal(theirs.vectors, one.vectors.matrix)
     assert np.array_equal(again.counts, one.counts) and again.lang == "en"
+
+
+def test_a_model_cuts_a_text_as_its_training_text_was_cut(tmp_path: Path) -> None:
+    cased = Wording("characters", lower_case=False, punctuation=True, stop_words=frozenset({"of", "the"}))
+    one = embedding(["King", "king", "!"])
+    Embedding(one.vectors, one.counts, "en", cased).save(tmp_path / "e.safetensors")
+    again = Embedding.load(tmp_path / "e.safetensors")
+    assert again.wording == cased
+    unit = again.vectors.unit
+    assert DocumentVectors(again).vector("the King") == pytest.approx(unit[0], abs=1e-6)
+    assert DocumentVectors(one).vector("the King") == pytest.approx(unit[1], abs=1e-6)
 
 
 def test_ngrams_survive_too(tmp_path: Path) -> None:

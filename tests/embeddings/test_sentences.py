@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lmflow.embeddings.sentences import LONGEST_SENTENCE, copy_sentences, write_sentences
+from lmflow.embeddings.stop_words import stop_words
+from lmflow.embeddings.wording import Wording
 from lmflow.errors import InputError
 
 
@@ -19,6 +21,40 @@ def test_paragraphs_become_lower_cased_lines(tmp_path: Path) -> None:
 def test_chinese_is_cut_into_words(tmp_path: Path) -> None:
     written = write_sentences(["我们在北京大学学习。"], "zh", tmp_path / "s.txt")
     assert "北京大学" in written.path.read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("wording", "lang", "text", "written"),
+    [
+        (Wording(lower_case=False), "en", "Spain's King, 1998!", "Spain's King 1998"),
+        (Wording(punctuation=True), "en", "“Well…” it's 5 % of A_b.", "“ well … ” it's 5 % of a _ b ."),
+        (Wording(punctuation=True), "zh", "我们在北京大学，学习。", "我们 在 北京大学 ， 学习 。"),
+        (Wording("characters"), "zh", "我们用GPU学习。", "我 们 用 gpu 学 习"),
+        (Wording("characters", punctuation=True), "zh", "我们，GPU。", "我 们 ， gpu 。"),
+        (Wording("spaces"), "zh", "我们 在 “北京大学” ， C++ 学习 。", "我们 在 北京大学 c 学习"),
+        (Wording("spaces", punctuation=True), "en", "New_York is (very) big.", "new_york is (very) big."),
+        (Wording(stop_words=stop_words("en")), "en", "It’s the King of Spain", "king spain"),
+        (Wording(lower_case=False, stop_words=stop_words("en")), "en", "The King AND the Queen", "King Queen"),
+        (Wording(stop_words=stop_words("zh")), "zh", "我们在北京大学学习。", "北京大学 学习"),
+    ],
+)
+def test_the_text_is_worded_as_asked(tmp_path: Path, wording: Wording, lang: str, text: str, written: str) -> None:
+    assert write_sentences([text], lang, tmp_path / "s.txt", wording=wording).path.read_text() == written + "\n"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh", "ja", "de", "fr", "es", "ru", "ar"])
+def test_every_stop_word_can_meet_a_word_of_a_text(lang: str) -> None:
+    for word in stop_words(lang):
+        assert Wording().words(word, lang) == [word], f"{word} is never one word of a text"
+
+
+def test_stop_words_come_from_an_own_list_or_are_missed_by_name(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("# mine\nKing queen\n")
+    assert stop_words("en", tmp_path / "own") == {"king", "queen"}
+    with pytest.raises(InputError, match=r"no stop words for 'xx'.*en, es, fr.*--stop-words-file"):
+        stop_words("xx")
+    with pytest.raises(InputError, match=r"--stop-words-file .*absent"):
+        stop_words("en", tmp_path / "absent")
 
 
 def test_the_digest_names_the_text_and_nothing_else(tmp_path: Path) -> None:

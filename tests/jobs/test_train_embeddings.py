@@ -145,20 +145,24 @@ print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.
 @pytest.mark.parametrize("algorithm", ["fasttext", "glove"])
 def test_other_algorithms_end_in_the_same_kind_of_model(mlflow_server: str, tmp_path: Path, algorithm: str) -> None:
     corpus(lee_documents(batch=11, start=50))
-    only = {"bucket": 5_000} if algorithm == "fasttext" else {"x_max": 10.0}
+    only = {"bucket": 5_000} if algorithm == "fasttext" else {"x_max": 10.0, "stop_words": False}
     options = TrainEmbeddingsOptions(lang="en", algorithm=algorithm, phrases=True, **{**FAST, **only})
     done = run(options, Progress())
     assert done["metrics"]["wordsim353_coverage"] > 0
     model = load(done["model"], done["version"])
-    near, joined, unknown = model.predict(
+    near, joined, unknown, the = model.predict(
         [
             {"task": "most_similar", "word": "Australia"},
             {"task": "vector", "word": "Prime Minister"},  # a phrase
             {"task": "vector", "word": "governmental"},  # not in the vocabulary
+            {"task": "similarity", "word": "the", "other": "of"},
         ]
     )
     assert len(near) == 10 and len(joined) == 30
     assert len(unknown) == 30 if algorithm == "fasttext" else "error" in unknown
+    assert isinstance(the, float) if algorithm == "fasttext" else "no word 'the'" in the["error"]
+    card = tracking.client().get_model_version(done["model"], str(done["version"])).description
+    assert ("without 216 stop words" in card) == (algorithm == "glove") and "lower-cased, cut into words" in card
     files = Path(tracking.client().download_artifacts(done["run_id"], "", str(tmp_path)))
     from gensim.models import KeyedVectors
 
@@ -195,6 +199,7 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
         ({"start_from": "models:/embeddings-en/99"}, "there is no such version"),
         ({"start_from": parent["model_uri"], "dim": 20}, "has 30 dimensions"),
         ({"start_from": parent["model_uri"], "algorithm": "fasttext"}, "that is word2vec; say --algorithm word2vec"),
+        ({"start_from": parent["model_uri"], "lower_case": False}, "its text was lower-cased"),
     ):
         with pytest.raises(InputError, match=says):
             run(TrainEmbeddingsOptions(lang="en", **{**FAST, **wrong}), Progress())

@@ -27,7 +27,7 @@ from lmflow.lake.schemas import FAILURE
 from lmflow.text.normalise import Normalised, normalise
 
 #: Columns that pass through from the table documents.
-PASSED: Final = ("batch_id", "doc_id", "revision", "source", "published_at", "fetched_at", "url", "license")
+PASSED: Final = ("batch_id", "doc_id", "revision", "source", "site", "published_at", "fetched_at", "url", "license")
 #: Columns that assessing reads. There may be one more, `repeated`: hashes of parts to take out (see `repeats`).
 READ: Final = (*PASSED, "title", "text")
 
@@ -40,6 +40,7 @@ ASSESSED: Final = pa.schema(
         ("doc_id", pa.string()),
         ("revision", pa.int64()),
         ("source", pa.string()),
+        ("site", pa.string()),
         ("published_at", _TIME),
         ("fetched_at", _TIME),
         ("url", pa.string()),
@@ -60,8 +61,8 @@ ASSESSED: Final = pa.schema(
         ("bands", pa.list_(pa.int64())),
     ]
 )
-#: The columns of ASSESSED that deciding on a whole unit of work reads: everything but text.
-SUMMARY: Final = tuple(name for name in ASSESSED.names if name not in ("title", "text", "license"))
+#: The columns of ASSESSED that deciding on a whole unit of work reads: everything but text and what only passes.
+SUMMARY: Final = tuple(name for name in ASSESSED.names if name not in ("title", "text", "license", "site"))
 
 _EXCERPT_CHARS: Final = 280
 

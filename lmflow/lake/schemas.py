@@ -1,4 +1,7 @@
-"""The columns of every table (docs/architecture.md says what a row is). All nullable, as Delta readers expect."""
+"""The columns of every table (docs/architecture.md says what a row is). All nullable, as Delta readers expect.
+
+A new column goes last: what was written without it reads as null, and the next commit adds it to the table.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("published_at", _TIME),
             ("url", pa.string()),
             ("license", pa.string()),
+            ("site", pa.string()),
         ]
     ),
     "fetches": pa.schema(

@@ -13,12 +13,14 @@ import json
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -96,7 +98,7 @@ class Table:
         handle = self._handle(version)
         if handle is None:
             return schema.empty_table()
-        return handle.to_pyarrow_dataset().to_table(columns=columns, filter=where).cast(schema)
+        return self._dataset(handle).to_table(columns=columns, filter=where).cast(schema)
 
     def scan(
         self, columns: list[str], where: pc.Expression | None = None, version: int | None = None
@@ -104,7 +106,7 @@ class Table:
         """Rows as a stream of record batches, in a stable order; memory does not grow with the table."""
         handle = self._handle(version)
         if handle is not None:
-            yield from handle.to_pyarrow_dataset().to_batches(columns=columns, filter=where)
+            yield from self._dataset(handle).to_batches(columns=columns, filter=where)
 
     def batches(self, version: int | None = None) -> set[int]:
         """Which `batch_id`s the table holds, from file statistics; a compacted file of several batches is read."""
@@ -254,7 +256,12 @@ class Table:
             return None
         return DeltaTable(self.uri, version=version, storage_options=options)
 
+    def _dataset(self, handle: DeltaTable) -> ds.Dataset:
+        """The files of a version in today's columns; one that they do not have yet is null."""
+        return handle.to_pyarrow_dataset().replace_schema(self.schema)
+
     def _create(self) -> None:
+        """Make the table where it is missing, and give it the columns that have come since it was made."""
         system, path = filesystem(self.uri)
         system.create_dir(path, recursive=True)
         DeltaTable.create(
@@ -264,6 +271,12 @@ class Table:
             configuration=dict(_CONFIGURATION),
             storage_options=delta_options(self._root),
         )
+        handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
+        there = {field.name for field in handle.schema().fields}
+        missing = [field for field in DeltaSchema.from_arrow(self.schema).fields if field.name not in there]
+        if missing:
+            with suppress(CommitFailedError):  # another writer was first; if not, the commit to come says what is wrong
+                handle.alter.add_columns(missing)
 
     def _live_files(self, handle: DeltaTable | None) -> list[dict[str, Any]]:
         if handle is None:
@@ -299,9 +312,7 @@ class Table:
             if kept.num_rows:
                 staged = self.stage()
                 system, folder = filesystem(staged)
-                pq.write_table(
-                    kept.select(self.schema.names).cast(self.schema), f"{folder}/part-00000.parquet", filesystem=system
-                )
+                pq.write_table(_in_columns(kept, self.schema), f"{folder}/part-00000.parquet", filesystem=system)
                 survivors += self._staged_files(staged)
         return survivors, removed
 
@@ -318,6 +329,14 @@ class Table:
                 name = f"{prefix}/{info.base_name}"
                 found.append(_StagedFile(name, info.size, footer.num_rows, _statistics(footer)))
         return sorted(found, key=lambda file: file.path)
+
+
+def _in_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of an older file in the columns of `schema`; what they lack is null."""
+    found = [
+        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type) for field in schema
+    ]
+    return pa.table(found, names=schema.names).cast(schema)
 
 
 def _statistics(footer: pq.FileMetaData) -> str:

@@ -57,6 +57,7 @@ def test_a_first_build_from_documents_to_corpus(spark: object, mlflow_server: st
     assert lake.table("corpus").pin("verdicts") == result["versions"]["verdicts"]
     texts = lake.table("corpus").read()["text"].to_pylist()
     assert not any("@" in text or "138123" in text for text in texts) and any("<EMAIL>" in text for text in texts)
+    assert set(lake.table("corpus").read(["site"])["site"].to_pylist()) == {"example"}
     look_at_the_run(result)
 
     again = run(BuildCorpus(), Progress())

@@ -151,3 +151,19 @@ def test_erasing_deletes_old_files_and_orphans_that_hold_a_document_and_nothing_
     assert (young.exists(), old.exists()) == (True, False)
     assert ids(table) == ["b", "c"]
     assert table.erase(["a"]) == 0
+
+
+def test_a_table_made_before_a_column_reads_it_as_null_and_takes_it_with_the_next_commit(tmp_path: Path) -> None:
+    table, now = Lake(f"file://{tmp_path}/lake").table("tombstones"), SCHEMAS["tombstones"]
+    table.schema = pa.schema([field for field in now if field.name != "reason"])
+    table.append("before", rows(1, ["a", "b"]))
+    table.schema = now
+    assert table.read(["doc_id", "reason"])["reason"].to_pylist() == [None, None]
+    assert [batch.num_rows for batch in table.scan(["reason"], pc.field("reason") == "spam")] in ([], [0])
+
+    spam = rows(2, ["c"]).set_column(now.names.index("reason"), "reason", pa.array(["spam"]))
+    old = table.version()
+    table.append("after", spam, drop=["a"])  # what stays of the old file is written anew
+    found = {row["doc_id"]: row["reason"] for row in table.read().to_pylist()}
+    assert found == {"b": None, "c": "spam"}
+    assert ids(table, old) == ["a", "b"]

@@ -1,31 +1,40 @@
-"""Turn the clean documents of one language into token shards: corpus -> tokenizer, shards, manifest.
+"""Turn the clean documents of one language, or of several, into token shards: corpus -> tokenizer, shards, manifest.
 
 The tokenizer (byte-level BPE, or unigram pieces over the same bytes) is fitted on the training split only
 and registered as `tokenizer-<lang>`. The same documents and options are packed once: a second run finds the dataset and
 says so.
 
+The training split may be mixed: weights by source and language, caps a site, half-lives (lmflow/dataset/mixture.py
+defines them). The manifest says what came of it: documents, copies, bytes and tokens by source and language, and every
+document that was left out, with the reason. Held-out documents are never weighted.
+
 Examples:
   python -m jobs.build_dataset --lang en
-  python -m jobs.build_dataset --lang zh --vocabulary 4000
-  python -m jobs.build_dataset --lang en --tokenizer unigram
+  python -m jobs.build_dataset --lang zh --vocabulary 4000 --tokenizer unigram
+  python -m jobs.build_dataset --lang en zh --language-alpha 0.3
+  python -m jobs.build_dataset --lang en --source-weights wikipedia=2 --half-lives news=90 --site-caps news=500
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, main
+from jobs.values import Languages, LanguageWeights, SourceCounts, SourceDays, SourceWeights
 from lmflow import registry, tracking
 from lmflow.dataset import store
 from lmflow.dataset import tokenizer as tokenizer_module
+from lmflow.dataset.mixture import Candidate, Mixture, Recipe
 from lmflow.dataset.shards import SPLITS, Dataset, Document
 from lmflow.errors import InputError
-from lmflow.lake import Lake
+from lmflow.lake import Lake, Table
 from lmflow.lake.lock import exclusive
 
 _REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "tokenizers")
@@ -34,51 +43,124 @@ _REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "tokenizers")
 class BuildDataset(Options):
     """Options of build_dataset."""
 
-    lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
+    lang: Languages = Field(
+        description="Language, ISO 639 code; several make one dataset, en-zh.", examples=["en", "zh", "en zh"]
+    )
     vocabulary: int = Field(1000, description="Most tokens the tokenizer may have.", ge=257, le=60_000)
     tokenizer: Literal["bpe", "unigram"] = Field("bpe", description="How text is divided into tokens.")
+    source_weights: SourceWeights = Field(
+        {}, description="How often training documents of a source are read, on average; 1 where not given, 0 for never."
+    )
+    language_weights: LanguageWeights = Field({}, description="The same by language.")
+    language_alpha: float = Field(
+        1.0,
+        description="Share of each language: its share of the bytes to this power. 1 leaves them, 0 makes them equal.",
+        ge=0,
+        le=1,
+    )
+    site_caps: SourceCounts = Field({}, description="Most training documents of one site, by source.")
+    half_lives: SourceDays = Field(
+        {}, description="Days after which a training document counts half, by source; counted from the newest."
+    )
+
+    @model_validator(mode="after")
+    def _weighs_its_languages(self) -> Self:
+        for language in self.language_weights:
+            if language not in self.lang.split("-"):
+                raise ValueError(f"--language-weights {language}: --lang is {self.lang}")
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to mix."""
+        return Recipe(
+            {str(source): weight for source, weight in self.source_weights.items()},
+            self.language_weights,
+            self.language_alpha,
+            {str(source): cap for source, cap in self.site_caps.items()},
+            {str(source): days for source, days in self.half_lives.items()},
+        )
 
 
 def run(options: BuildDataset, progress: Progress) -> Result:
     """Pack the corpus as it stands now."""
-    lake = Lake.open()
+    lake, lang = Lake.open(), options.lang
     table = lake.table("corpus")
     version = table.version()
-    rows = table.read(["doc_id", "revision", "split"], pc.field("lang") == options.lang, version).to_pylist()
-    if not rows:
-        there = sorted({str(lang) for lang in table.read(["lang"], version=version)["lang"].unique().to_pylist()})
+    rows = table.read(["doc_id", "revision", "split", "lang"], _of(lang), version).to_pylist()
+    _check_languages(table, lang, {row["lang"] for row in rows}, version)
+    identity = [(row["doc_id"], row["revision"], row["split"]) for row in rows]
+    key = store.input_key(identity, options.vocabulary, options.tokenizer, options.recipe)
+    with exclusive(f"dataset_{lang}"):
+        found = store.find(lake, lang, key)
+        if found is not None and _registered(found, lang) is not None:
+            store.point_to(lake, lang, key)
+            reason = f"the {len(rows):,} documents of {lang} and the options have not changed"
+            return {"status": "nothing_new", "reason": reason, **_facts(found, lang, version)}
+        progress.say(f"packing {len(rows):,} documents of {lang} from corpus version {version}")
+        splits, mixture = _mixed(table, lang, version, options.recipe)
+        lineage = {"corpus_uri": table.uri, "corpus_version": version, "lang": lang}
+        with tracking.run("lmflow/dataset", f"dataset-{lang}", options.model_dump()) as opened:
+            dataset = store.build(
+                lake, lang, key, splits, options.vocabulary, lineage, options.tokenizer, mixture=mixture
+            )
+            store.point_to(lake, lang, key)
+            facts = _log(opened, dataset, lang, version, table.uri)
+    return {**facts, "run_id": opened.run_id, "run_url": tracking.run_url(opened.run_id)}
+
+
+def _log(opened: tracking.Run, dataset: Dataset, lang: str, version: int, corpus_uri: str) -> Result:
+    """Register the tokenizer, and put into the run what was made; returns the facts."""
+    tokenizer = _registered(dataset, lang) or _register(opened, dataset, lang)
+    facts = {**_facts(dataset, lang, version), "tokenizer": f"models:/tokenizer-{lang}/{tokenizer}"}
+    opened.log_dataset(f"corpus-{lang}", corpus_uri, f"v{version}", "training", facts["splits"])
+    opened.log_metrics(facts["metrics"])
+    opened.log_artifact(dataset.folder / "manifest.json")
+    opened.log_artifact(dataset.folder / "tokenizer.json")
+    opened.set_tags({"dataset.digest": dataset.digest, "tokenizer.digest": facts["tokenizer_digest"]})
+    return facts
+
+
+def _of(lang: str) -> pc.Expression:
+    return pc.field("lang").isin(lang.split("-"))
+
+
+def _check_languages(table: Table, lang: str, found: Collection[str], version: int) -> None:
+    """Raise InputError where the corpus lacks one of the languages."""
+    missing = [code for code in lang.split("-") if code not in found]
+    if missing:
+        there = sorted({str(code) for code in table.read(["lang"], version=version)["lang"].unique().to_pylist()})
         raise InputError(
-            f"the corpus has no documents in {options.lang!r} (it has: {', '.join(there) or 'nothing'}); "
+            f"the corpus has no documents in {missing[0]!r} (it has: {', '.join(there) or 'nothing'}); "
             "ingest some, then run `python -m jobs.build_corpus`"
         )
-    key = store.input_key(
-        [(row["doc_id"], row["revision"], row["split"]) for row in rows], options.vocabulary, options.tokenizer
+
+
+def _mixed(table: Table, lang: str, version: int, recipe: Recipe) -> tuple[dict[str, list[Document]], Mixture]:
+    """The documents of every split, those of the training split mixed."""
+    columns = ["doc_id", "text", "split", "lang", "source", "site", "url", "published_at"]
+    rows = table.read(columns, _of(lang), version).to_pylist()
+    mixture = Mixture.of([_candidate(row) for row in rows if row["split"] == "train"], recipe)
+    copies = mixture.chosen.copies
+    splits: dict[str, list[Document]] = {name: [] for name in SPLITS}
+    for row in rows:
+        times = copies.get(row["doc_id"], 0) if row["split"] == "train" else 1
+        splits[row["split"]] += [Document(row["doc_id"], row["text"], row["lang"], copy) for copy in range(times)]
+    if not splits["train"]:
+        raise InputError("these weights leave no training document; raise one of them")
+    return splits, mixture
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    """A training document; what was written before there was a column `site` has its host in place of it."""
+    return Candidate(
+        row["doc_id"],
+        row["source"] or row["doc_id"].partition(":")[0],
+        row["lang"],
+        row["site"] or urlsplit(row["url"] or "").hostname or "",
+        row["published_at"],
+        len(row["text"].encode()),
     )
-    with exclusive(f"dataset_{options.lang}"):
-        found = store.find(lake, options.lang, key)
-        if found is not None and _registered(found, options.lang) is not None:
-            store.point_to(lake, options.lang, key)
-            reason = f"the {len(rows):,} documents of {options.lang} and the options have not changed"
-            return {"status": "nothing_new", "reason": reason, **_facts(found, options.lang, version)}
-        progress.say(f"packing {len(rows):,} documents of {options.lang} from corpus version {version}")
-        texts = table.read(["doc_id", "text", "split"], pc.field("lang") == options.lang, version).to_pylist()
-        splits = {
-            name: [Document(row["doc_id"], row["text"]) for row in texts if row["split"] == name] for name in SPLITS
-        }
-        lineage = {"corpus_uri": table.uri, "corpus_version": version, "lang": options.lang}
-        with tracking.run("lmflow/dataset", f"dataset-{options.lang}", options.model_dump()) as opened:
-            dataset = store.build(lake, options.lang, key, splits, options.vocabulary, lineage, options.tokenizer)
-            tokenizer = _registered(dataset, options.lang) or _register(opened, dataset, options.lang)
-            facts = {
-                **_facts(dataset, options.lang, version),
-                "tokenizer": f"models:/tokenizer-{options.lang}/{tokenizer}",
-            }
-            opened.log_dataset(f"corpus-{options.lang}", table.uri, f"v{version}", "training", facts["splits"])
-            opened.log_metrics(facts["metrics"])
-            opened.log_artifact(dataset.folder / "manifest.json")
-            opened.log_artifact(dataset.folder / "tokenizer.json")
-            opened.set_tags({"dataset.digest": dataset.digest, "tokenizer.digest": facts["tokenizer_digest"]})
-    return {**facts, "run_id": opened.run_id, "run_url": tracking.run_url(opened.run_id)}
 
 
 def _registered(dataset: Dataset, lang: str) -> int | None:
@@ -122,6 +204,7 @@ def _facts(dataset: Dataset, lang: str, version: int) -> Result:
         "tokenizer_kind": dataset.manifest["tokenizer_kind"],
         "corpus_version": version,
         "splits": splits,
+        "mixture": dataset.manifest.get("mixture", {}),
         "metrics": metrics,
     }
 

@@ -32,6 +32,10 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+class Several:
+    """Marks an option that takes several words and makes one value of them."""
+
+
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
@@ -159,11 +163,12 @@ class _Parser(argparse.ArgumentParser):
 def _add_flag(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     flag = "--" + name.replace("_", "-")
     kind, choices, many = _shape(field.annotation)
+    many = many or any(isinstance(mark, Several) for mark in field.metadata)
     default = field.get_default(call_default_factory=True)
     notes = [field.description or ""]
     if field.is_required():
         notes.append("(required)")
-    elif default not in (None, "", (), []):
+    elif default not in (None, "", (), [], {}):
         shown = " ".join(map(str, default)) if isinstance(default, (tuple, list)) else default
         notes.append(f"(default: {shown})")
     help_text = " ".join(note for note in notes if note).replace("%", "%%")
@@ -186,6 +191,8 @@ def _shape(annotation: Any) -> tuple[Any, tuple[Any, ...], bool]:
     if origin in (tuple, list):
         kind, choices, _ = _shape(args[0])
         return kind, choices, True
+    if origin is dict:  # words NAME=VALUE
+        return str, (), True
     if origin is Literal:
         return str, args, False
     return annotation, (), False

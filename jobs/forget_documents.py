@@ -208,9 +208,9 @@ def _held_any(corpus: Table, where: pc.Expression, version: int) -> bool:
 
 def _delete_datasets(lake: Lake, ids: Collection[str]) -> list[str]:
     """Delete the token shards of the languages concerned; returns where they were."""
-    folders = set()
-    for lang in sorted(_languages(lake, ids)):
-        for key in list(lake.objects.list(f"datasets/{lang}/")):
+    folders, languages = set(), _languages(lake, ids)
+    for key in list(lake.objects.list("datasets/")):
+        if languages & set(key.split("/")[1].split("-")):  # datasets/en/…, and datasets/en-zh/…
             folders.add(key.rpartition("/")[0])
             lake.objects.delete(key)
     return sorted(folder for folder in folders if folder.count("/") == 2)

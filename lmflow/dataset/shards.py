@@ -1,9 +1,10 @@
-"""Token shards: the documents of one language, tokenised once, memory-mapped, with a manifest that names every byte.
+"""Token shards: documents, tokenised once, memory-mapped, with a manifest that names every byte.
 
 A dataset is a folder: `tokenizer.json`, and for each split `<split>.tokens.npy` (all documents, each followed by
 END_OF_DOCUMENT), `<split>.ends.npy` (where each ends), `<split>.bytes.npy` (UTF-8 bytes of each document's text) and
-`<split>.documents.txt` (their ids). `manifest.json` holds their digests and is written last; its own digest names the
-dataset, so the same documents and tokenizer always give the same name.
+`<split>.documents.txt` (their ids); `<split>.languages.txt` where there are several, and `train.left_out.txt` where a
+mixture left documents out, with the reason. `manifest.json` holds their digests and is written last; its own digest
+names the dataset, so the same documents and tokenizer always give the same name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lmflow.dataset.mixture import Mixture
 from lmflow.dataset.tokenizer import Kind, TextTokenizer
 from lmflow.errors import InputError
 
@@ -28,10 +30,12 @@ _MANIFEST: Final = "manifest.json"
 
 @dataclass(frozen=True)
 class Document:
-    """One document on its way into a shard."""
+    """One document on its way into a shard; `copy` is its number where it is read more than once."""
 
     doc_id: str
     text: str
+    lang: str = ""
+    copy: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,14 @@ class Split:
         ends: index after each document's END_OF_DOCUMENT. Shape [documents].
         n_bytes: UTF-8 bytes of each document's text. Shape [documents].
         doc_ids: their ids.
+        langs: their languages; empty for plain files.
     """
 
     tokens: NDArray[np.integer]
     ends: NDArray[np.int64]
     n_bytes: NDArray[np.int64]
     doc_ids: tuple[str, ...]
+    langs: tuple[str, ...] = ()
 
     def documents(self) -> list[NDArray[np.integer]]:
         """Token ids of each document, without END_OF_DOCUMENT."""
@@ -63,6 +69,8 @@ def write(
     lineage: Mapping[str, Any],
     tokenizer_kind: Kind = "bpe",
     running: bool = False,
+    frozen: TextTokenizer | None = None,
+    mixture: Mixture | None = None,
 ) -> str:
     """Fit a tokenizer on the training split, write all shards, and return the dataset's digest.
 
@@ -74,6 +82,8 @@ def write(
         lineage: what the documents came from (table versions, options), kept in the manifest.
         tokenizer_kind: how text is divided.
         running: the documents are lines of one text: their order is kept, and networks read on from one to the next.
+        frozen: a tokenizer to keep, of that kind, in place of one that is fitted here.
+        mixture: how the training split was mixed; accounted for in the manifest.
 
     Raises:
         InputError: a split is empty.
@@ -82,26 +92,15 @@ def write(
     for name, documents in ordered.items():
         if not documents:
             raise InputError(f"the {name} split is empty: ingest more documents, or build the corpus first")
-    tokenizer = TextTokenizer.fit((document.text for document in ordered["train"]), vocabulary, tokenizer_kind)
+    texts = (document.text for document in ordered["train"])
+    tokenizer = frozen or TextTokenizer.fit(texts, vocabulary, tokenizer_kind)
     tokenizer.save(folder)
-    kind = np.uint16 if tokenizer.size <= np.iinfo(np.uint16).max else np.uint32
-    for name, documents in ordered.items():
-        texts = [document.text for document in documents]
-        end = np.zeros(1, kind)
-        encoded = tokenizer.encode(texts)
-        tokens = np.concatenate([part for ids in encoded for part in (ids.astype(kind), end)])
-        np.save(folder / f"{name}.tokens.npy", tokens)
-        np.save(folder / f"{name}.ends.npy", np.cumsum([len(ids) + 1 for ids in encoded], dtype=np.int64))
-        np.save(folder / f"{name}.bytes.npy", np.array([len(text.encode()) for text in texts], np.int64))
-        ids = "".join(f"{document.doc_id}\n" for document in documents)
-        (folder / f"{name}.documents.txt").write_text(ids, encoding="utf-8")
+    several = len({document.lang for documents in ordered.values() for document in documents}) > 1
+    lengths = {name: _write_split(folder, name, documents, tokenizer, several) for name, documents in ordered.items()}
+    if mixture is not None and mixture.chosen.left_out:
+        lines = "".join(f"{reason}\t{doc_id}\n" for doc_id, reason in sorted(mixture.chosen.left_out.items()))
+        (folder / "train.left_out.txt").write_text(lines, encoding="utf-8")
     files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
-    counts = {
-        name: {"documents": len(documents), "bytes": sum(len(document.text.encode()) for document in documents)}
-        for name, documents in ordered.items()
-    }
-    for name in SPLITS:
-        counts[name]["tokens"] = len(np.load(folder / f"{name}.tokens.npy", mmap_mode="r"))
     digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     manifest = {
         "digest": digest,
@@ -110,12 +109,45 @@ def write(
         "tokenizer_kind": tokenizer_kind,
         "running": running,
         "files": files,
-        "splits": counts,
+        "splits": {name: _counts(documents, lengths[name]) for name, documents in ordered.items()},
         "held_out_digest": _held_out_digest(ordered["test"]),
         "lineage": dict(lineage),
     }
+    if mixture is not None:
+        tokens = {document.doc_id: n for document, n in zip(ordered["train"], lengths["train"], strict=True)}
+        manifest["mixture"] = mixture.account(tokens)
     (folder / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
     return digest
+
+
+def _write_split(
+    folder: Path, name: str, documents: Sequence[Document], tokenizer: TextTokenizer, several: bool
+) -> list[int]:
+    """Write the shards of a split, with the language of each document where there are several; tokens of each."""
+    kind = np.uint16 if tokenizer.size <= np.iinfo(np.uint16).max else np.uint32
+    texts = [document.text for document in documents]
+    end = np.zeros(1, kind)
+    encoded = tokenizer.encode(texts)
+    lengths = [len(ids) + 1 for ids in encoded]
+    np.save(
+        folder / f"{name}.tokens.npy", np.concatenate([part for ids in encoded for part in (ids.astype(kind), end)])
+    )
+    np.save(folder / f"{name}.ends.npy", np.cumsum(lengths, dtype=np.int64))
+    np.save(folder / f"{name}.bytes.npy", np.array([len(text.encode()) for text in texts], np.int64))
+    lists = {"documents": [document.doc_id for document in documents]}
+    if several:
+        lists["languages"] = [document.lang for document in documents]
+    for what, values in lists.items():
+        (folder / f"{name}.{what}.txt").write_text("".join(f"{value}\n" for value in values), encoding="utf-8")
+    return lengths
+
+
+def _counts(documents: Sequence[Document], lengths: Sequence[int]) -> dict[str, int]:
+    return {
+        "documents": len(documents),
+        "bytes": sum(len(document.text.encode()) for document in documents),
+        "tokens": sum(lengths),
+    }
 
 
 class Dataset:
@@ -153,16 +185,23 @@ class Dataset:
 
     def split(self, name: str) -> Split:
         """The documents of `train`, `valid` or `test`."""
+        doc_ids, listed = self._lines(f"{name}.documents.txt"), f"{name}.languages.txt"
+        lang = str(self.manifest["lineage"].get("lang", ""))
         return Split(
             tokens=np.load(self.folder / f"{name}.tokens.npy", mmap_mode="r"),
             ends=np.load(self.folder / f"{name}.ends.npy"),
             n_bytes=np.load(self.folder / f"{name}.bytes.npy"),
-            doc_ids=tuple((self.folder / f"{name}.documents.txt").read_text(encoding="utf-8").splitlines()),
+            doc_ids=doc_ids,
+            langs=self._lines(listed) if listed in self.manifest["files"] else (lang,) * len(doc_ids) if lang else (),
         )
+
+    def _lines(self, name: str) -> tuple[str, ...]:
+        return tuple((self.folder / name).read_text(encoding="utf-8").splitlines())
 
 
 def _place(document: Document) -> bytes:
-    return hashlib.sha256(document.doc_id.encode()).digest()
+    name = f"{document.doc_id}#{document.copy}" if document.copy else document.doc_id
+    return hashlib.sha256(name.encode()).digest()
 
 
 def _digest(path: Path) -> str:

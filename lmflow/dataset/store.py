@@ -1,4 +1,4 @@
-"""Datasets in the lake: built once for the same documents and options, found by language."""
+"""Datasets in the lake: built once for the same documents and options, found by language (`en`, or `en-zh`)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,36 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lmflow import __version__
 from lmflow.dataset import shards
+from lmflow.dataset.mixture import Mixture, Recipe
 from lmflow.dataset.shards import Dataset, Document
-from lmflow.dataset.tokenizer import Kind
+from lmflow.dataset.tokenizer import Kind, TextTokenizer
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 
 
-def input_key(identity: Sequence[tuple[str, int, str]], vocabulary: int, tokenizer_kind: Kind = "bpe") -> str:
-    """What decides a dataset: (doc_id, revision, split) of its documents, the tokenizer's kind and size, the code."""
+def input_key(
+    identity: Sequence[tuple[str, int, str]],
+    vocabulary: int,
+    tokenizer_kind: Kind = "bpe",
+    recipe: Recipe | None = None,
+) -> str:
+    """What decides a dataset.
+
+    Args:
+        identity: (doc_id, revision, split) of its documents.
+        vocabulary: of the tokenizer.
+        tokenizer_kind: how text is divided.
+        recipe: how the training split is mixed.
+    """
     digest = hashlib.sha256(f"{__version__}:{tokenizer_kind}:{vocabulary}".encode())
+    if recipe is not None and not recipe.changes_nothing:
+        digest.update(json.dumps(asdict(recipe), sort_keys=True).encode())
     for row in sorted(identity):
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()[:32]
@@ -57,15 +73,19 @@ def build(
     vocabulary: int,
     lineage: Mapping[str, Any],
     tokenizer_kind: Kind = "bpe",
+    frozen: TextTokenizer | None = None,
+    mixture: Mixture | None = None,
 ) -> Dataset:
-    """Write a dataset into the lake; its manifest goes last, so that a killed build leaves nothing that looks whole."""
+    """Write a dataset into the lake; its manifest goes last, so that a killed build leaves nothing that looks whole.
+
+    Arguments are those of `shards.write`. `point_to` makes it the latest of its language.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        shards.write(folder, splits, vocabulary, lineage, tokenizer_kind)
+        shards.write(folder, splits, vocabulary, lineage, tokenizer_kind, frozen=frozen, mixture=mixture)
         names = sorted(path.name for path in folder.iterdir() if path.name != "manifest.json")
         for name in [*names, "manifest.json"]:
             lake.objects.put(f"{_place(lang, key)}/{name}", folder / name)
-    point_to(lake, lang, key)
     return Dataset(_local(lake, lang, key))
 
 

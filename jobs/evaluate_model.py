@@ -1,7 +1,8 @@
 """Score a registered language model on the held-out documents of the latest dataset of its language.
 
-The score is bits per byte of the original text, so models with different tokenizers are compared on equal terms. Scores
-by document are kept with the run that trained the model; the gate pairs them. Scored once for the same documents.
+The score is bits per byte of the original text, so models with different tokenizers are compared on equal terms: in
+all, by source and by language, each with a bootstrap interval over documents. Scores by document are kept with the run
+that trained the model; the gate pairs them. Scored once for the same documents.
 
 Examples:
   python -m jobs.evaluate_model --model models:/lm-en/3
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from lmflow import registry, tracking
 from lmflow.dataset import store
 from lmflow.dataset.shards import Dataset
 from lmflow.errors import InputError
-from lmflow.evaluation.compression import Estimate, bits_per_byte
+from lmflow.evaluation.compression import Estimate, bits_per_byte, by_group
 from lmflow.evaluation.scores import Scores
 from lmflow.lake import Lake
 from lmflow.settings import settings
@@ -46,7 +48,7 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
     version = _version(options.model)
     lang = version.name.removeprefix("lm-")
     dataset = store.latest(Lake.open(), lang)
-    digest = dataset.manifest["held_out_digest"]
+    digest, langs = dataset.manifest["held_out_digest"], dataset.split("test").langs
     facts = {"model": version.name, "version": version.version, "held_out_digest": digest, "run_id": version.run_id}
     facts["architecture"] = version.tags.get("architecture", "")
     with tempfile.TemporaryDirectory() as scratch:
@@ -54,12 +56,13 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
         if version.tags.get("held_out_digest") == digest:
             found = Scores.read(tracking.download(version.run_id, Scores.artifact(digest), Path(scratch)))
             reason = f"version {version.version} was scored on these {len(found.doc_ids):,} documents before"
-            return {"status": "nothing_new", "reason": reason, **facts, **_figures(found)}
+            return {"status": "nothing_new", "reason": reason, **facts, **_figures(found, langs)}
         scores = _score(version, dataset, digest, progress)
         scores.write(path)
-        figures = _figures(scores)
+        figures = _figures(scores, langs)
         with tracking.run("lmflow/language-model", version.name, {}, run_id=version.run_id) as opened:
             opened.log_artifact(path, "evaluation")
+            opened.log_dict(figures, f"evaluation/{digest[:16]}.json")
             opened.log_metrics(figures["metrics"])
             opened.log_dataset(
                 f"held-out-{lang}", dataset.folder.as_uri(), digest, "evaluation", dataset.manifest["splits"]["test"]
@@ -104,24 +107,28 @@ def _score(version: registry.Version, dataset: Dataset, digest: str, progress: P
     return Scores(digest, split.doc_ids, nats, split.n_bytes)
 
 
-def _figures(scores: Scores) -> Result:
+def _figures(scores: Scores, langs: Sequence[str]) -> Result:
+    """Bits per byte in all, by source and by language, with intervals; `langs` are those of the documents."""
     estimate: Estimate = bits_per_byte(scores.nats, scores.n_bytes)
-    source = np.array([doc_id.partition(":")[0] for doc_id in scores.doc_ids])
-    by_source = {
-        name: bits_per_byte(scores.nats[source == name], scores.n_bytes[source == name]) for name in sorted(set(source))
+    groups = {
+        "by_source": by_group(scores.nats, scores.n_bytes, [doc_id.partition(":")[0] for doc_id in scores.doc_ids]),
+        "by_language": by_group(scores.nats, scores.n_bytes, langs),
     }
+    metrics = {
+        "test_bits_per_byte": estimate.value,
+        "test_bits_per_byte_low": estimate.low,
+        "test_bits_per_byte_high": estimate.high,
+    }
+    for found in groups.values():
+        for name, group in found.items():
+            metrics[f"test_bits_per_byte_{name}"] = group.value
+            metrics[f"test_bits_per_byte_{name}_low"] = group.low
+            metrics[f"test_bits_per_byte_{name}_high"] = group.high
     return {
         "documents": len(scores.doc_ids),
         "bits_per_byte": asdict(estimate),
-        "by_source": {
-            name: {"documents": int((source == name).sum()), **asdict(found)} for name, found in by_source.items()
-        },
-        "metrics": {
-            "test_bits_per_byte": estimate.value,
-            "test_bits_per_byte_low": estimate.low,
-            "test_bits_per_byte_high": estimate.high,
-            **{f"test_bits_per_byte_{name}": found.value for name, found in by_source.items()},
-        },
+        **{name: {group: asdict(each) for group, each in found.items()} for name, found in groups.items()},
+        "metrics": metrics,
     }
 
 

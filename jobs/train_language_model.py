@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from jobs.command import Bar, Options, Progress, Result, main
+from jobs.values import Languages
 from lmflow import __version__, registry, tracking
 from lmflow.dataset import plain_files, store
 from lmflow.dataset.shards import Dataset
@@ -71,7 +72,9 @@ _PRESET_NAMES: Final = tuple(name for family in PRESETS.values() for name in fam
 class TrainLanguageModel(Options):
     """Options of train_language_model."""
 
-    lang: str = Field(description="Language, ISO 639 code.", pattern=r"^[a-z]{2,3}$", examples=["en", "zh"])
+    lang: Languages = Field(
+        description="Language, ISO 639 code; several are those of one dataset.", examples=["en", "zh", "en zh"]
+    )
     architecture: Literal["ngram", "mlp", "rnn", "lstm", "awd-lstm", "transformer", "vae", "lstm+ngram"] = Field(
         description="Family of model."
     )

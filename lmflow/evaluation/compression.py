@@ -6,7 +6,8 @@ every byte, whatever its tokenizer, so models with different vocabularies can be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,16 @@ _AT_ONCE: Final = 4_000_000  # document weights drawn at a time, to bound memory
 class Estimate:
     """A figure with its 95 % interval."""
 
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bits per byte of some of the documents, with its 95 % interval; of one document the interval is a point."""
+
+    documents: int
     value: float
     low: float
     high: float
@@ -57,6 +68,23 @@ def bits_per_byte(nats: Floats, n_bytes: Ints, seed: int = 0) -> Estimate:
     sums = _resampled_sums(np.stack([bits, n_bytes.astype(np.float64)]), seed)
     low, high = np.percentile(sums[0] / sums[1], [2.5, 97.5])
     return Estimate(float(bits.sum() / n_bytes.sum()), float(low), float(high))
+
+
+def by_group(nats: Floats, n_bytes: Ints, groups: Sequence[str], seed: int = 0) -> dict[str, Group]:
+    """Bits per byte of the documents of each group (a source, a language), each with its own interval.
+
+    Args:
+        nats: negative log probability of each document. Shape [documents].
+        n_bytes: UTF-8 bytes of each document.
+        groups: the group of each document.
+        seed: of the resampling.
+    """
+    names, number = np.unique(np.array(groups, dtype=str), return_inverse=True)
+    found = {}
+    for index, name in enumerate(names.tolist()):
+        mine = number == index
+        found[name] = Group(int(mine.sum()), **asdict(bits_per_byte(nats[mine], n_bytes[mine], seed)))
+    return found
 
 
 def compare(first: Floats, second: Floats, n_bytes: Ints, seed: int = 0) -> Comparison:

@@ -83,9 +83,9 @@ def load(uri: str) -> LanguageModel:
 
 
 def samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str]:
-    """What the model writes after a few prompts of its language, always with the same seed."""
-    prompts = _PROMPTS.get(lang, ("",))
-    encoded = dataset.tokenizer.encode(list(prompts))
+    """What the model writes after a few prompts of its languages (`en`, `en-zh`), always with the same seed."""
+    prompts = [prompt for code in lang.split("-") for prompt in _PROMPTS.get(code, ())] or [""]
+    encoded = dataset.tokenizer.encode(prompts)
     return {
         prompt: dataset.tokenizer.decode_written(model.generate(ids, 60, temperature=0.8, seed=1))
         for prompt, ids in zip(prompts, encoded, strict=True)

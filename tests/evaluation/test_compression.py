@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmflow.evaluation.compression import bits_per_byte, compare, perplexity
+from lmflow.evaluation.compression import bits_per_byte, by_group, compare, perplexity
 
 
 def test_bits_per_byte_of_a_uniform_byte_model_is_eight() -> None:
@@ -62,3 +62,18 @@ def test_no_documents_and_unequal_lengths_are_refused() -> None:
         bits_per_byte(np.array([]), np.array([], np.int64))
     with pytest.raises(ValueError, match="1 scores for 2 documents"):
         compare(np.array([1.0]), np.array([1.0]), np.array([1, 2]))
+
+
+def test_groups_are_scored_by_themselves_and_add_up() -> None:
+    draw = np.random.default_rng(3)
+    n_bytes = draw.integers(50, 500, 200)
+    nats = n_bytes * np.where(np.arange(200) % 4 == 0, 2.0, 1.0) * draw.uniform(0.8, 1.2, 200)
+    groups = ["zh" if number % 4 == 0 else "en" for number in range(200)]
+    found = by_group(nats, n_bytes, groups)
+    assert {name: group.documents for name, group in found.items()} == {"en": 150, "zh": 50}
+    assert found["en"].low < found["en"].value < found["en"].high < found["zh"].low < found["zh"].value
+    mine = np.array(groups) == "zh"
+    assert found["zh"].value == bits_per_byte(nats[mine], n_bytes[mine]).value
+    shares = {name: n_bytes[np.array(groups) == name].sum() / n_bytes.sum() for name in found}
+    total = sum(group.value * shares[name] for name, group in found.items())
+    assert total == pytest.approx(bits_per_byte(nats, n_bytes).value)

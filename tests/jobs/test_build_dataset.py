@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from jobs import build_dataset, forget_documents
+from jobs import build_dataset, evaluate_model, forget_documents, train_language_model
 from jobs.build_dataset import BuildDataset
 from jobs.command import Progress, parse
+from jobs.train_language_model import TrainLanguageModel
+from lmflow import tracking
 from lmflow.dataset import store
 from lmflow.errors import InputError
 from lmflow.lake import Lake
@@ -85,6 +87,20 @@ def test_several_languages_make_one_dataset_that_knows_the_language_of_each_docu
         for lang, doc_id in zip(test.langs, test.doc_ids, strict=True)
     )
     assert set(store.latest(Lake.open(), "en-zh").split("train").langs) == {"en", "zh"}
+
+    words = ("--lang", "en", "zh", "--architecture", "ngram", "--order", "2")
+    trained = train_language_model.run(parse(TrainLanguageModel, words, "train", ""), PROGRESS)
+    assert trained["model"] == "lm-en-zh" and {"The", "中国"} <= trained["samples"].keys()
+    scored = evaluate_model.run(evaluate_model.EvaluateModel(model=trained["model_uri"]), PROGRESS)
+    assert {name: group["documents"] for name, group in scored["by_language"].items()} == {"en": 24, "zh": 6}
+    assert scored["by_source"].keys() == {"news", "social", "wikipedia"}
+    kept = tracking.client().get_run(trained["run_id"]).data.metrics
+    for name, group in (*scored["by_language"].items(), *scored["by_source"].items()):
+        assert group["low"] < group["value"] < group["high"]
+        assert kept[f"test_bits_per_byte_{name}"] == pytest.approx(group["value"])
+    again = evaluate_model.run(evaluate_model.EvaluateModel(model=trained["model_uri"]), PROGRESS)
+    assert again["status"] == "nothing_new" and again["by_language"] == scored["by_language"]
+
     forgotten = forget_documents._delete_datasets(Lake.open(), [test.doc_ids[0]])
     assert [place.split("/")[1] for place in forgotten] == ["en-zh"]
 

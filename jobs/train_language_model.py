@@ -25,28 +25,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self, cast
+from typing import Final, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from jobs.command import Bar, Options, Progress, Result, main
+from jobs import network_training, trials
+from jobs.command import Options, Progress, Result, main
+from jobs.network_training import Work, latent_metrics, preset_name, train_network
 from jobs.values import Languages
 from lmflow import __version__, registry, tracking
 from lmflow.dataset import plain_files, store
 from lmflow.dataset.shards import Dataset
 from lmflow.dataset.tokenizer import Kind
-from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.registered import URI, load_embedding
-from lmflow.embeddings.tokens import token_vectors
-from lmflow.errors import InputError, ServiceError
+from lmflow.errors import InputError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.evaluation.generation import distinct, next_token, repetition, self_bleu
 from lmflow.evaluation.scores import document_nats
@@ -56,12 +55,9 @@ from lmflow.models.contract import LanguageModel
 from lmflow.models.families import NEURAL, PRESETS
 from lmflow.models.lstm import Lstm
 from lmflow.models.vae import Vae
-from lmflow.settings import settings
 from lmflow.training import registration
-from lmflow.training.recipes import RECIPES
-from lmflow.training.schedule import Schedule
+from lmflow.training.loop import TrainingDiverged, TrainingOutOfMemory
 
-_POINT_EVERY: Final = 20  # steps between two points of the loss curve
 _WRITTEN_TEXTS: Final = 8  # samples whose variety is measured, and the most tokens of each
 _WRITTEN_TOKENS: Final = 60
 _BPE_VOCABULARY: Final = 1000
@@ -82,6 +78,7 @@ class TrainLanguageModel(Options):
     preset: Literal[_PRESET_NAMES] | None = Field(  # type: ignore[valid-type]
         None, description="Networks: shape and recipe; without it the smallest of the family."
     )
+    dimension: int | None = Field(None, description="Networks: width, in place of the preset's.", ge=2, le=16_384)
     dropout: float | None = Field(None, description="Networks: in place of the preset's dropout.", ge=0, lt=1)
     epochs: float | None = Field(
         None,
@@ -112,6 +109,16 @@ class TrainLanguageModel(Options):
         examples=["models:/embeddings-en@champion"],
     )
     seed: int = Field(1, description="Networks: seed of weights and dropout.", ge=0)
+    pause_after: float | None = Field(
+        None,
+        description="Networks: passes after which to measure and stop, a trial of a search; nothing is registered. "
+        "Asked for more, or without this, it goes on there.",
+        gt=0,
+        le=1000,
+    )
+    study: str | None = Field(
+        None, description="MLflow run of the search that this is a trial of.", pattern=r"^[0-9a-f]{32}$"
+    )
     train_file: Path | None = Field(None, description="Plain text to train on, in place of the dataset.")
     valid_file: Path | None = Field(None, description="Plain text to validate on; with --train-file.")
     test_file: Path | None = Field(None, description="Plain text to score at the end; with --train-file.")
@@ -129,6 +136,8 @@ class TrainLanguageModel(Options):
         if any(given) and not all(given):
             raise ValueError("--train-file, --valid-file and --test-file go together")
         family = self.architecture.partition("+")[0]
+        if self.pause_after is not None and self.architecture not in NEURAL:
+            raise ValueError(f"--pause-after is for networks, not {self.architecture}")
         if self.preset is not None and family in NEURAL and self.preset not in PRESETS[family]:
             raise ValueError(f"--preset {self.preset} is not of {family}; choose {', '.join(PRESETS[family])}")
         return self
@@ -136,7 +145,9 @@ class TrainLanguageModel(Options):
 
 #: These decide the dataset, which has a digest of its own.
 _WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "tokenizer", "vocabulary"}
-_NETWORK: Final = set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES}
+#: How far a training goes at once does not change where it ends.
+_WHEN: Final = {"pause_after", "study"}
+_NETWORK: Final = set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES, *_WHEN}
 #: What else decides the result of a family, beside the data and the code.
 _DECIDES: Final = {
     "ngram": {"lang", "architecture", "order"},
@@ -153,67 +164,73 @@ class _Trained:
 
 
 def run(options: TrainLanguageModel, progress: Progress) -> Result:
-    """Train and register, unless that has been done."""
+    """Train and register, unless that has been done; with --pause-after train so far, and measure."""
+    dataset, name = text_of(options)
+    work = work_of(options, dataset, name)
+    with exclusive(f"train_{name}_{work.key[:16]}"):
+        done = registry.find(name, {"input_digest": work.key})
+        if done is not None:
+            reason = f"version {done.version} of {name} has the same data and options"
+            return {"status": "nothing_new", "reason": reason, **_facts(options, name, done.version, done.run_id)}
+        if options.pause_after is not None:
+            return trials.run(work, options.pause_after, progress)
+        parts = _parts(options, progress)
+        with network_training.run_of(work) as opened:
+            trained = _mix(parts, dataset) if parts else _train(work, opened, progress)
+            result = _registered(work, trained, parts, opened)
+        shutil.rmtree(work.checkpoints, ignore_errors=True)
+    return result
+
+
+def text_of(options: TrainLanguageModel) -> tuple[Dataset, str]:
+    """What to read, and the registered model that is made of it."""
     if options.train_file is None:
-        dataset, name = store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
-    else:
-        stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
-        dataset, name = _plain(options), f"lm-{options.lang}-{stem}"
+        return store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
+    return _plain(options), f"lm-{options.lang}-{stem}"
+
+
+def work_of(options: TrainLanguageModel, dataset: Dataset, name: str) -> Work:
+    """The training that these options ask for, with the key that names it."""
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
     start = None
     if uri := config.pop("init_embeddings", None):  # an alias moves: what it stands for decides the result
         start = load_embedding(uri)
         config["init_embeddings_digest"] = hashlib.sha256(start.vectors.matrix.tobytes()).hexdigest()[:16]
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
-    with exclusive(f"train_{name}_{options.architecture}"):
-        done = registry.find(name, {"input_digest": key})
-        if done is not None:
-            reason = f"version {done.version} of {name} has the same data and options"
-            return {"status": "nothing_new", "reason": reason, **_facts(options, name, done.version, done.run_id)}
-        parts = _parts(options, progress)
-        checkpoints = settings().home / "checkpoints" / key
-        config |= {"dataset_digest": dataset.digest, "vocabulary": dataset.manifest["vocabulary"]}
-        title = f"{options.architecture}-{options.lang}"
-        with tracking.run(
-            "lmflow/language-model", title, config, {"model": name}, _continued(checkpoints), system_metrics=True
-        ) as opened:
-            _remember(checkpoints, opened.run_id)
-            opened.log_dataset(
-                f"dataset-{options.lang}",
-                dataset.folder.as_uri(),
-                dataset.digest,
-                "training",
-                dataset.manifest["splits"]["train"],
-            )
-            trained = _mix(parts, dataset) if parts else _train(options, dataset, start, checkpoints, opened, progress)
-            valid = dataset.split("valid")
-            estimate = bits_per_byte(trained.valid_nats, valid.n_bytes)
-            metrics = {
-                "valid_perplexity": perplexity(trained.valid_nats, len(valid.tokens)),
-                "valid_bits_per_byte": estimate.value,
-                **trained.metrics,
-                **_writing(trained.model, dataset),
-                "parameters": float(trained.model.n_parameters),
-            }
-            if options.train_file is not None:
-                metrics |= _test_metrics(trained.model, dataset)
-            opened.log_metrics(metrics)
-            samples = registration.samples(options.lang, dataset, trained.model)
-            card = registration.model_card(f"{name}: {_shape(options)}", dataset, metrics, samples)
-            opened.log_text(card, "model_card.md")
-            tags = {
-                "input_digest": key,
-                "architecture": options.architecture,
-                "dataset_digest": dataset.digest,
-                "tokenizer_digest": dataset.manifest["tokenizer_digest"],
-                "corpus_version": dataset.manifest["lineage"].get("corpus_version", ""),
-                "seed": options.seed,
-                **({"mixed_from": ", ".join(parts.values())} if parts else {}),
-                **tracking.lineage(),
-            }
-            version = registration.register(opened, name, options.architecture, trained.model, dataset, card, tags)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    return {**_facts(options, name, version.version, opened.run_id), "metrics": metrics, "samples": samples}
+    return Work(options, dataset, name, config, key, start)
+
+
+def _registered(work: Work, trained: _Trained, parts: dict[str, str], opened: tracking.Run) -> Result:
+    """Measure what was trained, and make it a version."""
+    options, dataset, name = work.options, work.dataset, work.name
+    valid = dataset.split("valid")
+    metrics = {
+        "valid_perplexity": perplexity(trained.valid_nats, len(valid.tokens)),
+        "valid_bits_per_byte": bits_per_byte(trained.valid_nats, valid.n_bytes).value,
+        **trained.metrics,
+        **_writing(trained.model, dataset),
+        "parameters": float(trained.model.n_parameters),
+    }
+    if options.train_file is not None:
+        metrics |= _test_metrics(trained.model, dataset)
+    opened.log_metrics(metrics)
+    samples = registration.samples(options.lang, dataset, trained.model)
+    card = registration.model_card(f"{name}: {_shape(options)}", dataset, metrics, samples)
+    opened.log_text(card, "model_card.md")
+    tags = {
+        "input_digest": work.key,
+        "architecture": options.architecture,
+        "dataset_digest": dataset.digest,
+        "tokenizer_digest": dataset.manifest["tokenizer_digest"],
+        "corpus_version": dataset.manifest["lineage"].get("corpus_version", ""),
+        "seed": options.seed,
+        **({"mixed_from": ", ".join(parts.values())} if parts else {}),
+        **tracking.lineage(),
+    }
+    version = registration.register(opened, name, options.architecture, trained.model, dataset, card, tags)
+    facts = _facts(options, name, version.version, opened.run_id)
+    return {**facts, "metrics": metrics, "samples": samples}
 
 
 def _writing(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
@@ -252,22 +269,9 @@ def _plain(options: TrainLanguageModel) -> Dataset:
         raise InputError(f"--vocabulary: {error}") from None
 
 
-def _preset(options: TrainLanguageModel) -> str:
-    family = options.architecture.partition("+")[0]
-    return str(options.preset or next(iter(PRESETS[family])))
-
-
-def _schedule(options: TrainLanguageModel, dataset: Dataset) -> Schedule:
-    """The preset's recipe with the options that were given; text that is read in one go is never reset within."""
-    named = ("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision")
-    given = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
-    recipe = RECIPES[_preset(options)]
-    reset_share = 0.0 if dataset.running else recipe.reset_share
-    return replace(recipe, **given, reset_share=reset_share, seed=options.seed)
-
-
 def _shape(options: TrainLanguageModel) -> str:
-    shapes = [f"order {options.order}" if part == "ngram" else _preset(options) for part in _split(options)]
+    width = f", width {options.dimension}" if options.dimension is not None else ""
+    shapes = [f"order {options.order}" if part == "ngram" else preset_name(options) + width for part in _split(options)]
     return f"{options.architecture} ({', '.join(shapes)})"
 
 
@@ -283,7 +287,7 @@ def _test_metrics(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
         "test_bits_per_byte": estimate.value,
         "test_bits_per_byte_low": estimate.low,
         "test_bits_per_byte_high": estimate.high,
-        **(_latent_metrics(model, dataset, "test") if isinstance(model, Vae) else {}),
+        **(latent_metrics(model, dataset, "test") if isinstance(model, Vae) else {}),
     }
 
 
@@ -298,18 +302,18 @@ def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) ->
     }
 
 
-def _train(
-    options: TrainLanguageModel,
-    dataset: Dataset,
-    start: Embedding | None,
-    checkpoints: Path,
-    opened: tracking.Run,
-    progress: Progress,
-) -> _Trained:
+def _train(work: Work, opened: tracking.Run, progress: Progress) -> _Trained:
+    options, dataset = work.options, work.dataset
     if options.architecture == "ngram":
         return _train_ngram(options, dataset, progress)
-    with progress.bar(None, f"{_preset(options)} {options.lang}", "steps") as bar:
-        return _train_network(options, dataset, start, checkpoints, opened, bar)
+    try:
+        with progress.bar(None, f"{preset_name(options)} {options.lang}", "steps") as bar:
+            model, metrics = train_network(work, opened, bar)
+    except (TrainingDiverged, TrainingOutOfMemory, ValueError) as error:
+        raise InputError(str(error)) from None
+    if isinstance(model, Vae):
+        metrics |= latent_metrics(model, dataset, "valid")
+    return _Trained(model, document_nats(model, dataset, "valid"), metrics)
 
 
 def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progress) -> _Trained:
@@ -331,87 +335,6 @@ def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
     neural, ngram = cast(Lstm, registration.load(parts["lstm"])), cast(KneserNey, registration.load(parts["ngram"]))
     model = Mixture.fit(neural, ngram, documents, dataset.running)
     return _Trained(model, document_nats(model, dataset, "valid"), {"neural_weight": model.weight})
-
-
-def _train_network(
-    options: TrainLanguageModel,
-    dataset: Dataset,
-    start: Embedding | None,
-    checkpoints: Path,
-    opened: tracking.Run,
-    bar: Bar,
-) -> _Trained:
-    from lmflow.training.batches import batches_of
-    from lmflow.training.loop import Point, TrainingDiverged, TrainingOutOfMemory, train
-
-    preset, schedule = PRESETS[options.architecture][_preset(options)], _schedule(options, dataset)
-    preset = preset if options.dropout is None else replace(preset, dropout=options.dropout)
-    text, n_valid = dataset.split("train"), len(dataset.split("valid").tokens)
-    unsent: list[tuple[str, float, int]] = []
-
-    def validate(model: Any) -> float:
-        return float(document_nats(model, dataset, "valid").sum() / n_valid)
-
-    def report(point: Point, total: int) -> None:
-        bar.total = total
-        bar.reach(point.step, f"loss {point.loss:.3f}")
-        if point.step % _POINT_EVERY == 0:
-            unsent.append(("train_loss", point.loss, point.step))
-        if point.valid_loss is not None:
-            unsent.append(("valid_loss", point.valid_loss, point.step))
-        # With the checkpoint, so that a run that is killed and continued shows every step once.
-        if point.step % schedule.checkpoint_every == 0 or point.step == total:
-            opened.log_history(unsent)
-            unsent.clear()
-
-    def build() -> Any:
-        network = NEURAL[options.architecture]
-        model = network(dataset.manifest["vocabulary"], preset, options.seed, schedule.precision)
-        if start is not None:
-            encode, width = dataset.tokenizer.encode, model.token_width
-            model.start_from(token_vectors(start, encode, model.vocabulary, width, options.seed))
-        return model
-
-    try:
-        model, outcome = train(
-            build,
-            batches_of(NEURAL[options.architecture], preset, text, schedule),
-            validate,
-            schedule,
-            checkpoints,
-            options.replicas,
-            report,
-        )
-    except (TrainingDiverged, TrainingOutOfMemory, ValueError) as error:
-        raise InputError(str(error)) from None
-    if outcome.interrupted:
-        raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
-    opened.log_history(unsent)
-    opened.log_figure(
-        registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss")), "plots/loss.png"
-    )
-    measured = {"tokens_per_second": outcome.tokens_per_second, "input_wait_share": outcome.input_share}
-    if isinstance(model, Vae):
-        measured |= _latent_metrics(model, dataset, "valid")
-    return _Trained(model, document_nats(model, dataset, "valid"), measured)
-
-
-def _latent_metrics(model: Vae, dataset: Dataset, split: str) -> dict[str, float]:
-    """Bounds and KL in nats a sentence (a piece of a longer document), and how many latent units say something."""
-    report = model.latent_report(dataset.split(split).documents())
-    return {f"{split}_{name}": float(value) for name, value in asdict(report).items()}
-
-
-def _continued(checkpoints: Path) -> str | None:
-    path = checkpoints / "run_id"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _remember(checkpoints: Path, run_id: str) -> None:
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    partial = checkpoints / f".run_id.{os.getpid()}"
-    partial.write_text(run_id, encoding="utf-8")
-    partial.rename(checkpoints / "run_id")
 
 
 def _digest(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,31 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "vae": vae.PRESETS,
 }
 _FILE: Final = "family.json"
+
+
+def resized(preset: Any, width: int | None, dropout: float | None) -> Any:
+    """A preset with another width or dropout, where one is given.
+
+    What hangs on the width follows it: a Transformer's feed-forward part in proportion (a multiple of 8), AWD-LSTM's
+    embedding in proportion.
+
+    Raises:
+        ValueError: the width does not divide into the heads of a Transformer.
+    """
+    changes: dict[str, Any] = {} if dropout is None else {"dropout": dropout}
+    if width is not None:
+        share = width / preset.width
+        changes["width"] = width
+        if isinstance(preset, transformer.TransformerPreset):
+            if width % (2 * preset.heads):
+                raise ValueError(
+                    f"a width of {width} does not divide into {preset.heads} heads of even size; "
+                    f"choose a multiple of {2 * preset.heads}"
+                )
+            changes["inner"] = max(8, round(preset.inner * share / 8) * 8)
+        if isinstance(preset, awd_lstm.AwdLstmPreset):
+            changes["embedding"] = max(1, round(preset.embedding * share))
+    return replace(preset, **changes)
 
 
 def save(model: LanguageModel, folder: Path) -> None:

@@ -119,6 +119,10 @@ class Run:
         found = self._client.get_metric_history(self.run_id, metric)
         return sorted((point.step, point.value) for point in found)
 
+    def tags(self) -> dict[str, str]:
+        """The words that it can be found by."""
+        return dict(self._client.get_run(self.run_id).data.tags)
+
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Words to find the run by."""
         for name, value in tags.items():
@@ -245,6 +249,18 @@ def run(
             mlflow.log_params({key: _parameter(value) for key, value in config.items()})
             mlflow.set_tags({**lineage(), **{key: str(value) for key, value in (tags or {}).items()}})
         yield opened
+
+
+def runs(experiment: str, tags: Mapping[str, str]) -> list[Run]:
+    """The runs of an experiment that carry all these tags, newest first."""
+    mlflow_client = client()
+    found = mlflow_client.get_experiment_by_name(experiment)
+    if found is None:
+        return []
+    condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    order = ["attributes.start_time DESC"]
+    page = mlflow_client.search_runs([found.experiment_id], condition, order_by=order)
+    return [Run(mlflow_client, each.info.run_id) for each in page]
 
 
 def download(run_id: str, path: str, folder: Path) -> Path:

@@ -44,9 +44,9 @@ class Outcome:
 
     Attributes:
         steps: optimizer steps taken, over all runs of it.
-        tokens_per_second: trained in this run, evaluations left out.
+        tokens_per_second: trained, over all runs of it, evaluations left out.
         points: the evaluations.
-        interrupted: a signal ended it before its schedule did.
+        interrupted: a signal ended it before its schedule, or the pause that was asked for, did.
         input_share: share of the training time that went into making batches.
     """
 
@@ -76,6 +76,9 @@ class _Progress:
     worse: int = 0  # evaluations in a row that were not better
     plateau: float = 1.0
     averaging_from: int = -1  # the step after which NT-ASGD averages
+    tokens: int = 0  # trained on
+    seconds: float = 0.0  # of training, evaluations left out
+    waited: float = 0.0  # of these, for batches
     points: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -87,6 +90,7 @@ def train(
     folder: Path,
     replicas: int = 1,
     report: Callable[[Point, int], None] = lambda point, total: None,
+    pause_after: int | None = None,
 ) -> tuple[Any, Outcome]:
     """Train until the schedule ends, going on from the newest checkpoint in `folder` if there is one.
 
@@ -98,10 +102,12 @@ def train(
         folder: where checkpoints go; one training a folder.
         replicas: GPUs, or logical CPU devices where there is none, to spread each batch over.
         report: called after every step with what is known and the number of steps in all.
+        pause_after: the step after which to stop with a checkpoint; a later call that asks for more goes on there, and
+            ends in the weights of a training that never paused.
 
     Returns:
-        The model with its final (best, averaged) weights, and how the training went. SIGTERM ends it early, after a
-        checkpoint.
+        The model with its final (best, averaged) weights, or at a pause with its last (averaged) ones, and how the
+        training went. SIGTERM ends it early, after a checkpoint.
 
     Raises:
         ValueError: the batch cannot be split over the replicas, or another process trains in `folder`.
@@ -113,7 +119,7 @@ def train(
         model = build()
         stepper = Stepper(spread, model, schedule)
     with _locked(folder), _StopOnSignal() as stop:
-        training = _Training(model, stepper, batches, validate, schedule, folder, report)
+        training = _Training(model, stepper, batches, validate, schedule, folder, report, pause_after)
         training.restore()
         training.go_on(stop)
         return model, training.outcome()
@@ -129,15 +135,15 @@ class _Training:
         schedule: Schedule,
         folder: Path,
         report: Callable[[Point, int], None],
+        pause_after: int | None,
     ) -> None:
         self._model, self._stepper, self._batches, self._validate = model, stepper, batches, validate
         self._schedule, self._folder, self._report = schedule, folder, report
         self._total = max(1, round(schedule.epochs * batches.per_epoch))
         self._evaluate_every = schedule.evaluate_every or batches.per_epoch
+        self._pause_after = self._total if pause_after is None else pause_after
         self._progress = _Progress()
-        self._spent = self._waited = 0.0
-        self._tokens = 0
-        self._ended = False
+        self._ended = self._paused = False
 
     def go_on(self, stop: _StopOnSignal) -> None:
         """Step by step to the end, or to a signal."""
@@ -152,16 +158,19 @@ class _Training:
             if progress.step >= self._total or (self._schedule.patience and progress.worse >= self._schedule.patience):
                 self._ended = True
                 break
+            if progress.step >= self._pause_after:
+                self._paused = True
+                break
             self._step()
             due = self._due()
             if not due:
                 self._report(Point(progress.step, progress.loss, None), self._total)
             if progress.step % self._schedule.checkpoint_every == 0 or progress.step == self._total:
                 self._save()
-        if self._ended:
-            self._keep_best()
-        else:
+        if not self._ended:
             self._save()
+        if self._ended or self._paused:
+            self._keep_best()
 
     def _due(self) -> bool:
         step = self._progress.step
@@ -189,9 +198,9 @@ class _Training:
         if not (math.isfinite(progress.loss) and math.isfinite(norm)):
             raise TrainingDiverged(self._diverged(norm))
         progress.step += 1
-        self._tokens += int(batch.weights.sum())
-        self._waited += ready - started
-        self._spent += time.perf_counter() - started
+        progress.tokens += int(batch.weights.sum())
+        progress.waited += ready - started
+        progress.seconds += time.perf_counter() - started
 
     def _kept(self) -> float:
         """The share of the averaged weights that stays at this step."""
@@ -234,7 +243,7 @@ class _Training:
 
     def _keep_best(self) -> None:
         """What the trained model is: the best weights where training stops early, else the (averaged) last ones."""
-        if self._schedule.patience:
+        if self._ended and self._schedule.patience:
             found = checkpoint.read(self._folder / "best.npz")
             self._stepper.set_weights([found.arrays[f"model{i}"] for i in range(len(found.arrays))])
         else:
@@ -260,10 +269,10 @@ class _Training:
         """How it went."""
         return Outcome(
             steps=self._progress.step,
-            tokens_per_second=self._tokens / max(self._spent, 1e-9),
+            tokens_per_second=self._progress.tokens / max(self._progress.seconds, 1e-9),
             points=[Point(**point) for point in self._progress.points],
-            interrupted=not self._ended,
-            input_share=self._waited / max(self._spent, 1e-9),
+            interrupted=not (self._ended or self._paused),
+            input_share=self._progress.waited / max(self._progress.seconds, 1e-9),
         )
 
 

@@ -67,7 +67,13 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
     lstm = train_language_model.TrainLanguageModel(
         lang="en", architecture="lstm", epochs=2, batch_size=8, sequence_length=16
     )
+    part_way = lstm.model_copy(update={"pause_after": 0.5})
+    paused = train_language_model.run(part_way, PROGRESS)
+    assert "version" not in paused and paused["metrics"]["valid_bits_per_byte"] > 0
+    assert train_language_model.run(part_way, PROGRESS)["reason"] == f"measured after step {paused['step']} before"
     first, second = train_language_model.run(ngram, PROGRESS), train_language_model.run(lstm, PROGRESS)
+    assert second["run_id"] == paused["run_id"]  # it went on there
+    assert second["metrics"]["valid_bits_per_byte"] < paused["metrics"]["valid_bits_per_byte"]
     assert second["metrics"]["valid_perplexity"] < 300
     again = train_language_model.run(lstm, PROGRESS)
     assert (again["status"], again["version"]) == ("nothing_new", second["version"])

@@ -29,7 +29,9 @@ class Crash(Exception):
     pass
 
 
-def fit(family: str, folder: Path, schedule: Schedule, crash_at: int = -1, sign: int = 1) -> Any:
+def fit(
+    family: str, folder: Path, schedule: Schedule, crash_at: int = -1, sign: int = 1, pause_after: int | None = None
+) -> Any:
     def report(point: Point, total: int) -> None:
         if point.step == crash_at:
             raise Crash
@@ -41,6 +43,7 @@ def fit(family: str, folder: Path, schedule: Schedule, crash_at: int = -1, sign:
         schedule,
         folder,
         report=report,
+        pause_after=pause_after,
     )
 
 
@@ -101,3 +104,24 @@ def test_it_learns_in_bfloat16_with_weights_in_float32(family: str, tmp_path: Pa
     model, outcome = fit(family, tmp_path, replace(PLAIN, precision="bfloat16"))
     assert outcome.points[-1].valid_loss < 0.85 * math.log(V)
     assert {str(variable.dtype) for variable in model.variables} == {"float32"}
+
+
+def test_a_training_that_pauses_twice_ends_in_the_weights_of_one_that_did_not(tmp_path: Path) -> None:
+    kept = replace(PLAIN, average="ema", ema_decay=0.9, decay="plateau", patience=3, evaluate_every=7)
+    model, outcome = fit("mlp", tmp_path / "whole", kept)
+    for pause in (10, 10, 25):  # between checkpoints and evaluations; the second finds its work done
+        _, paused = fit("mlp", tmp_path / "paused", kept, pause_after=pause)
+        assert (paused.steps, paused.interrupted) == (pause, False)
+    resumed, again = fit("mlp", tmp_path / "paused", kept, pause_after=10_000)
+    assert [point.valid_loss for point in again.points] == [point.valid_loss for point in outcome.points]
+    for one, other in zip(model.variables, resumed.variables, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+    assert again.tokens_per_second > 0
+
+
+def test_another_width_takes_along_what_hangs_on_it() -> None:
+    wide = families.resized(families.PRESETS["transformer"]["transformer-nano"], 192, 0.2)
+    assert (wide.width, wide.inner, wide.dropout) == (192, 512, 0.2)
+    assert families.resized(families.PRESETS["awd-lstm"]["awd-lstm-merity"], 575, None).embedding == 200
+    with pytest.raises(ValueError, match="choose a multiple of 8"):
+        families.resized(families.PRESETS["transformer"]["transformer-nano"], 100, None)

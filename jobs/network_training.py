@@ -1,0 +1,194 @@
+"""The training of a network: from options to a schedule, batches, checkpoints and an MLflow run that is continued."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.command import Bar
+from lmflow import tracking
+from lmflow.dataset.shards import Dataset
+from lmflow.embeddings.container import Embedding
+from lmflow.embeddings.tokens import token_vectors
+from lmflow.errors import ServiceError
+from lmflow.evaluation.scores import document_nats
+from lmflow.models.families import NEURAL, PRESETS, resized
+from lmflow.models.vae import Vae
+from lmflow.settings import settings
+from lmflow.training import registration
+from lmflow.training.batches import Batches, batches_of
+from lmflow.training.loop import Point, train
+from lmflow.training.recipes import RECIPES
+from lmflow.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from jobs.train_language_model import TrainLanguageModel
+
+EXPERIMENT: Final = "lmflow/language-model"
+_POINT_EVERY: Final = 20  # steps between two points of the loss curve
+_SCHEDULED: Final = (
+    *("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision"),
+)
+#: What tells one run from another in a list of them.
+_SHOWN: Final = ("learning_rate", "batch_size", "dimension", "dropout")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One training, ready to begin or to go on.
+
+    Attributes:
+        options: of the job.
+        dataset: what it reads.
+        name: registered model that it becomes a version of.
+        config: all that decides its result, beside data and code.
+        key: names data, code and config; the same key is trained once.
+        start: word vectors that the tokens' vectors start from; None: at random.
+    """
+
+    options: TrainLanguageModel
+    dataset: Dataset
+    name: str
+    config: Mapping[str, Any]
+    key: str
+    start: Embedding | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where its checkpoints lie."""
+        return settings().home / "checkpoints" / self.key
+
+
+def preset_name(options: TrainLanguageModel) -> str:
+    """The preset that was asked for, or the smallest of the family."""
+    family = options.architecture.partition("+")[0]
+    return str(options.preset or next(iter(PRESETS[family])))
+
+
+def shape_of(options: TrainLanguageModel) -> Any:
+    """The preset with the width and dropout that were given.
+
+    Raises:
+        ValueError: the family cannot have that width.
+    """
+    family = options.architecture.partition("+")[0]
+    return resized(PRESETS[family][preset_name(options)], options.dimension, options.dropout)
+
+
+def schedule_of(options: TrainLanguageModel, running: bool) -> Schedule:
+    """The preset's recipe with the options that were given; text that is read in one go is never reset within."""
+    given = {name: getattr(options, name) for name in _SCHEDULED if getattr(options, name) is not None}
+    recipe = RECIPES[preset_name(options)]
+    return replace(recipe, **given, reset_share=0.0 if running else recipe.reset_share, seed=options.seed)
+
+
+def batches_for(options: TrainLanguageModel, dataset: Dataset) -> Batches:
+    """The training text as steps.
+
+    Raises:
+        ValueError: the text is shorter than one step.
+    """
+    network = NEURAL[options.architecture]
+    return batches_of(network, shape_of(options), dataset.split("train"), schedule_of(options, dataset.running))
+
+
+def steps(epochs: float, per_epoch: int) -> int:
+    """Steps of so many passes over the text."""
+    return max(1, round(epochs * per_epoch))
+
+
+@contextmanager
+def run_of(work: Work) -> Iterator[tracking.Run]:
+    """The work's MLflow run: a new one, or the one that its checkpoints belong to."""
+    options, splits = work.options, work.dataset.manifest["splits"]
+    config = {
+        **work.config,
+        "dataset_digest": work.dataset.digest,
+        "vocabulary": work.dataset.manifest["vocabulary"],
+    }
+    given = [f"{name.replace('_', ' ')} {value:g}" for name in _SHOWN if (value := getattr(options, name)) is not None]
+    title = " ".join([f"{options.architecture}-{options.lang}", *([f"({', '.join(given)})"] if given else [])])
+    tags = {"model": work.name, "input_digest": work.key}
+    if options.study is not None:
+        tags["mlflow.parentRunId"] = options.study
+    with tracking.run(EXPERIMENT, title, config, tags, _continued(work.checkpoints), system_metrics=True) as opened:
+        _remember(work.checkpoints, opened.run_id)
+        opened.log_dataset(
+            f"dataset-{options.lang}",
+            work.dataset.folder.as_uri(),
+            work.dataset.digest,
+            "training",
+            splits["train"],
+        )
+        yield opened
+
+
+def train_network(
+    work: Work, opened: tracking.Run, bar: Bar, pause_after: int | None = None
+) -> tuple[Any, dict[str, float]]:
+    """The trained network, and what its training measured. With `pause_after`: trained to that step.
+
+    Raises:
+        ValueError: the options do not fit the text or the machine.
+        TrainingDiverged: the loss is not a number.
+        TrainingOutOfMemory: a step does not fit.
+        ServiceError: a signal ended it; its checkpoint is written.
+    """
+    options, dataset = work.options, work.dataset
+    shape, schedule = shape_of(options), schedule_of(options, dataset.running)
+    n_valid = len(dataset.split("valid").tokens)
+    unsent: list[tuple[str, float, int]] = []
+
+    def validate(model: Any) -> float:
+        return float(document_nats(model, dataset, "valid").sum() / n_valid)
+
+    def report(point: Point, total: int) -> None:
+        bar.total = min(total, pause_after or total)
+        bar.reach(point.step, f"loss {point.loss:.3f}")
+        if point.step % _POINT_EVERY == 0:
+            unsent.append(("train_loss", point.loss, point.step))
+        if point.valid_loss is not None:
+            unsent.append(("valid_loss", point.valid_loss, point.step))
+        # With the checkpoint, so that a run that is killed and continued shows every step once.
+        if point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
+            opened.log_history(unsent)
+            unsent.clear()
+
+    def build() -> Any:
+        model = NEURAL[options.architecture](dataset.manifest["vocabulary"], shape, options.seed, schedule.precision)
+        if work.start is not None:
+            encode, width = dataset.tokenizer.encode, model.token_width
+            model.start_from(token_vectors(work.start, encode, model.vocabulary, width, options.seed))
+        return model
+
+    batches = batches_for(options, dataset)
+    folder = work.checkpoints
+    model, outcome = train(build, batches, validate, schedule, folder, options.replicas, report, pause_after)
+    if outcome.interrupted:
+        raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
+    opened.log_history(unsent)
+    curve = registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss"))
+    opened.log_figure(curve, "plots/loss.png")
+    return model, {"tokens_per_second": outcome.tokens_per_second, "input_wait_share": outcome.input_share}
+
+
+def latent_metrics(model: Vae, dataset: Dataset, split: str) -> dict[str, float]:
+    """Bounds and KL in nats a sentence (a piece of a longer document), and how many latent units say something."""
+    report = model.latent_report(dataset.split(split).documents())
+    return {f"{split}_{name}": float(value) for name, value in asdict(report).items()}
+
+
+def _continued(checkpoints: Path) -> str | None:
+    path = checkpoints / "run_id"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _remember(checkpoints: Path, run_id: str) -> None:
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    partial = checkpoints / f".run_id.{os.getpid()}"
+    partial.write_text(run_id, encoding="utf-8")
+    partial.rename(checkpoints / "run_id")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.command import Bar
 from lmflow import tracking
@@ -17,6 +17,7 @@ from lmflow.embeddings.tokens import token_vectors
 from lmflow.errors import ServiceError
 from lmflow.evaluation.scores import document_nats
 from lmflow.models.families import NEURAL, PRESETS, resized
+from lmflow.models.neural import NeuralModel
 from lmflow.models.vae import Vae
 from lmflow.settings import settings
 from lmflow.training import registration
@@ -27,6 +28,7 @@ from lmflow.training.schedule import Schedule
 
 if TYPE_CHECKING:
     from jobs.train_language_model import TrainLanguageModel
+    from jobs.warm_start import Continuation
 
 EXPERIMENT: Final = "lmflow/language-model"
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
@@ -48,6 +50,7 @@ class Work:
         config: all that decides its result, beside data and code.
         key: names data, code and config; the same key is trained once.
         start: word vectors that the tokens' vectors start from; None: at random.
+        going_on: what it goes on from; None: it starts anew.
     """
 
     options: TrainLanguageModel
@@ -56,6 +59,7 @@ class Work:
     config: Mapping[str, Any]
     key: str
     start: Embedding | None = None
+    going_on: Continuation | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -163,6 +167,8 @@ def train_network(
         if work.start is not None:
             encode, width = dataset.tokenizer.encode, model.token_width
             model.start_from(token_vectors(work.start, encode, model.vocabulary, width, options.seed))
+        if work.going_on is not None:
+            model.continue_from(cast(NeuralModel, work.going_on.model))
         return model
 
     batches = batches_for(options, dataset)

@@ -12,6 +12,11 @@ Examples:
   python -m jobs.train_language_model --lang en --architecture ngram --order 5
   python -m jobs.train_language_model --lang zh --architecture transformer --epochs 3
 
+With --warm-start a training goes on from a registered version: on the documents that came after it, mixed with a share
+of old ones (--replay), in its tokens. Networks keep its weights, so that cost follows the new text; n-grams are counted
+again over all text. The result says how it does on what was held out before, and when it is worse there.
+  python -m jobs.train_language_model --lang en --architecture lstm --warm-start champion --replay 0.3
+
 A published benchmark runs through the same code: with --train-file, --valid-file and --test-file (UTF-8 text) the model
 is trained on those, scored on the test file, and registered as `lm-<lang>-<name of the train file>`, out of the gate's
 way. Documents are separated by empty lines. With `--tokenizer whitespace` the files are read as in the papers: words
@@ -36,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from jobs import network_training, trials
+from jobs import network_training, trials, warm_start
 from jobs.command import Options, Progress, Result, main
 from jobs.network_training import Work, latent_metrics, preset_name, train_network
 from jobs.values import Languages
@@ -55,6 +60,7 @@ from lmflow.models.contract import LanguageModel
 from lmflow.models.families import NEURAL, PRESETS
 from lmflow.models.lstm import Lstm
 from lmflow.models.vae import Vae
+from lmflow.registry.versions import Version
 from lmflow.training import registration
 from lmflow.training.loop import TrainingDiverged, TrainingOutOfMemory
 
@@ -109,6 +115,14 @@ class TrainLanguageModel(Options):
         examples=["models:/embeddings-en@champion"],
     )
     seed: int = Field(1, description="Networks: seed of weights and dropout.", ge=0)
+    warm_start: str | None = Field(
+        None,
+        description="Go on from this version, in its tokens, on what is new since: champion; newest (the champion if "
+        "it is of this family, else the newest version that is, else start anew); or a version by name.",
+        pattern=warm_start.ORIGIN,
+        examples=["champion", "newest", "models:/lm-en/3"],
+    )
+    replay: float = Field(0.3, description="--warm-start: share of old text among what a network reads.", ge=0, le=0.95)
     pause_after: float | None = Field(
         None,
         description="Networks: passes after which to measure and stop, a trial of a search; nothing is registered. "
@@ -136,6 +150,8 @@ class TrainLanguageModel(Options):
         if any(given) and not all(given):
             raise ValueError("--train-file, --valid-file and --test-file go together")
         family = self.architecture.partition("+")[0]
+        if self.warm_start and (self.train_file or self.init_embeddings or self.pause_after):
+            raise ValueError("--warm-start goes on from a version: no --train-file, --init-embeddings, --pause-after")
         if self.pause_after is not None and self.architecture not in NEURAL:
             raise ValueError(f"--pause-after is for networks, not {self.architecture}")
         if self.preset is not None and family in NEURAL and self.preset not in PRESETS[family]:
@@ -147,7 +163,8 @@ class TrainLanguageModel(Options):
 _WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "tokenizer", "vocabulary"}
 #: How far a training goes at once does not change where it ends.
 _WHEN: Final = {"pause_after", "study"}
-_NETWORK: Final = set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES, *_WHEN}
+_WARM: Final = {"warm_start", "replay"}
+_NETWORK: Final = set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES, *_WHEN, *_WARM}
 #: What else decides the result of a family, beside the data and the code.
 _DECIDES: Final = {
     "ngram": {"lang", "architecture", "order"},
@@ -166,7 +183,17 @@ class _Trained:
 def run(options: TrainLanguageModel, progress: Progress) -> Result:
     """Train and register, unless that has been done; with --pause-after train so far, and measure."""
     dataset, name = text_of(options)
-    work = work_of(options, dataset, name)
+    origin = warm_start.origin_of(options) if options.warm_start else None
+    going_on = None
+    if origin is not None:
+        going_on = warm_start.prepare(origin, options, dataset, progress)
+        if going_on is None:
+            reason = f"no training document came after {origin.uri}"
+            return {"status": "nothing_new", "reason": reason, **_facts(options, name, origin.version, origin.run_id)}
+        options, dataset = going_on.options, going_on.dataset
+    elif options.warm_start:
+        progress.say(f"{name} has no version of {options.architecture} to go on from: starting anew")
+    work = work_of(options, dataset, name, going_on)
     with exclusive(f"train_{name}_{work.key[:16]}"):
         done = registry.find(name, {"input_digest": work.key})
         if done is not None:
@@ -174,7 +201,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
             return {"status": "nothing_new", "reason": reason, **_facts(options, name, done.version, done.run_id)}
         if options.pause_after is not None:
             return trials.run(work, options.pause_after, progress)
-        parts = _parts(options, progress)
+        parts = _parts(options, origin, progress)
         with network_training.run_of(work) as opened:
             trained = _mix(parts, dataset) if parts else _train(work, opened, progress)
             result = _registered(work, trained, parts, opened)
@@ -190,15 +217,19 @@ def text_of(options: TrainLanguageModel) -> tuple[Dataset, str]:
     return _plain(options), f"lm-{options.lang}-{stem}"
 
 
-def work_of(options: TrainLanguageModel, dataset: Dataset, name: str) -> Work:
+def work_of(
+    options: TrainLanguageModel, dataset: Dataset, name: str, going_on: warm_start.Continuation | None = None
+) -> Work:
     """The training that these options ask for, with the key that names it."""
     config = {key: value for key, value in options.model_dump().items() if key in _DECIDES[options.architecture]}
     start = None
     if uri := config.pop("init_embeddings", None):  # an alias moves: what it stands for decides the result
         start = load_embedding(uri)
         config["init_embeddings_digest"] = hashlib.sha256(start.vectors.matrix.tobytes()).hexdigest()[:16]
+    if going_on is not None:
+        config |= {"warm_start": going_on.origin.uri, "replay": options.replay}
     key = _digest({"code": __version__, "dataset": dataset.digest, **config})
-    return Work(options, dataset, name, config, key, start)
+    return Work(options, dataset, name, config, key, start, going_on)
 
 
 def _registered(work: Work, trained: _Trained, parts: dict[str, str], opened: tracking.Run) -> Result:
@@ -214,9 +245,11 @@ def _registered(work: Work, trained: _Trained, parts: dict[str, str], opened: tr
     }
     if options.train_file is not None:
         metrics |= _test_metrics(trained.model, dataset)
+    compared, verdict = warm_start.against_origin(work.going_on, trained.model) if work.going_on else ({}, "")
+    metrics |= compared
     opened.log_metrics(metrics)
     samples = registration.samples(options.lang, dataset, trained.model)
-    card = registration.model_card(f"{name}: {_shape(options)}", dataset, metrics, samples)
+    card = registration.model_card(f"{name}: {_shape(options)}", dataset, metrics, samples, verdict)
     opened.log_text(card, "model_card.md")
     tags = {
         "input_digest": work.key,
@@ -226,10 +259,15 @@ def _registered(work: Work, trained: _Trained, parts: dict[str, str], opened: tr
         "corpus_version": dataset.manifest["lineage"].get("corpus_version", ""),
         "seed": options.seed,
         **({"mixed_from": ", ".join(parts.values())} if parts else {}),
+        **({"preset": preset_name(options)} if options.architecture != "ngram" else {}),
+        **({"dimension": options.dimension} if options.dimension is not None else {}),
+        **({"warm_start": work.going_on.origin.uri, "warm_start_verdict": verdict} if work.going_on else {}),
         **tracking.lineage(),
     }
     version = registration.register(opened, name, options.architecture, trained.model, dataset, card, tags)
     facts = _facts(options, name, version.version, opened.run_id)
+    if work.going_on is not None:
+        facts["warm_start"] = {"origin": work.going_on.origin.uri, **work.going_on.read, "verdict": verdict}
     return {**facts, "metrics": metrics, "samples": samples}
 
 
@@ -248,13 +286,14 @@ def _writing(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
     }
 
 
-def _parts(options: TrainLanguageModel, progress: Progress) -> dict[str, str]:
+def _parts(options: TrainLanguageModel, origin: Version | None, progress: Progress) -> dict[str, str]:
     """Registered versions that a mixture is made of, by family; those that are not there yet are trained now."""
     if "+" not in options.architecture:
         return {}
     found = {}
     for family in _split(options):
-        found[family] = run(options.model_copy(update={"architecture": family}), progress)["model_uri"]
+        of_it = {"architecture": family, **({"warm_start": origin.uri} if origin is not None else {"warm_start": None})}
+        found[family] = run(options.model_copy(update=of_it), progress)["model_uri"]
         progress.say(f"{family} to mix in: {found[family]}")
     return found
 

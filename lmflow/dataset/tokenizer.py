@@ -53,6 +53,12 @@ class TextTokenizer:
         return int(self._tokenizer.get_vocab_size())
 
     @property
+    def kind(self) -> Kind:
+        """How it divides text."""
+        kinds: dict[str, Kind] = {"BPE": "bpe", "Unigram": "unigram", "WordLevel": "whitespace"}
+        return kinds[type(self._tokenizer.model).__name__]
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the tokenizer's definition."""
         return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()

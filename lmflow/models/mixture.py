@@ -38,8 +38,8 @@ class Mixture(LanguageModel):
             raise ValueError(f"vocabularies of {neural.vocabulary} and {ngram.vocabulary} tokens do not mix")
         self.vocabulary = neural.vocabulary
         self.weight = weight
-        self._neural = neural
-        self._ngram = ngram
+        self.neural = neural
+        self.ngram = ngram
 
     @classmethod
     def fit(cls, neural: Lstm, ngram: KneserNey, documents: Sequence[Tokens], running: bool = False) -> Self:
@@ -50,15 +50,15 @@ class Mixture(LanguageModel):
     @property
     def n_parameters(self) -> int:
         """Numbers of both, and the weight."""
-        return self._neural.n_parameters + self._ngram.n_parameters + 1
+        return self.neural.n_parameters + self.ngram.n_parameters + 1
 
     def token_nats(self, documents: Sequence[Tokens]) -> Floats:
         """Negative log probability of every token. Shape [tokens]."""
-        return self._mixed(self._neural.token_nats(documents), self._ngram.token_nats(documents))
+        return self._mixed(self.neural.token_nats(documents), self.ngram.token_nats(documents))
 
     def running_nats(self, documents: Sequence[Tokens]) -> Floats:
         """The same, each part reading the documents as one running text in its own way. Shape [tokens]."""
-        return self._mixed(self._neural.running_nats(documents), self._ngram.running_nats(documents))
+        return self._mixed(self.neural.running_nats(documents), self.ngram.running_nats(documents))
 
     def _mixed(self, neural: Floats, ngram: Floats) -> Floats:
         nats: Floats = -np.logaddexp(np.log(self.weight) - neural, np.log1p(-self.weight) - ngram)
@@ -66,13 +66,13 @@ class Mixture(LanguageModel):
 
     def reader(self, prompt: Tokens) -> Reader:
         """Both models after `prompt`."""
-        return _Readers(self._neural.reader(prompt), self._ngram.reader(prompt), self.weight)
+        return _Readers(self.neural.reader(prompt), self.ngram.reader(prompt), self.weight)
 
     def save(self, folder: Path) -> None:
         """Write `mixture.json` and the files of both."""
         (folder / "mixture.json").write_text(json.dumps({"weight": self.weight}), encoding="utf-8")
-        self._neural.save(folder)
-        self._ngram.save(folder)
+        self.neural.save(folder)
+        self.ngram.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -120,6 +120,20 @@ class NeuralModel(LanguageModel):
         logits, after = self.forward(tokens, states, noise)
         return cross_entropy(logits, following), 0.0, after
 
+    def continue_from(self, other: NeuralModel) -> None:
+        """Take the weights of another network of the same shape, to train on from them.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        shapes = [[tuple(variable.shape) for variable in each.variables] for each in (self, other)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"{self.preset} has not the shape of {other.preset}; give the --preset and --dimension of that version"
+            )
+        for mine, its in zip(self.variables, other.variables, strict=True):
+            mine.assign(np.asarray(its))
+
     @property
     def n_parameters(self) -> int:
         """Trainable numbers."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lmflow import tracking
 from lmflow.dataset.shards import Dataset
+from lmflow.dataset.tokenizer import TextTokenizer
 from lmflow.models import families
 from lmflow.models.contract import LanguageModel
 
@@ -76,10 +77,15 @@ def register(
 
 def load(uri: str) -> LanguageModel:
     """The model behind a registered version (`models:/lm-en/3`), without its tokenizer."""
+    return load_whole(uri)[0]
+
+
+def load_whole(uri: str) -> tuple[LanguageModel, TextTokenizer]:
+    """The model behind a registered version, and its tokenizer."""
     import mlflow
 
-    model: LanguageModel = mlflow.pyfunc.load_model(uri).unwrap_python_model().model
-    return model
+    loaded = mlflow.pyfunc.load_model(uri).unwrap_python_model()
+    return loaded.model, loaded.tokenizer
 
 
 def samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str]:
@@ -92,7 +98,9 @@ def samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str]
     }
 
 
-def model_card(title: str, dataset: Dataset, metrics: Mapping[str, float], written: Mapping[str, str]) -> str:
+def model_card(
+    title: str, dataset: Dataset, metrics: Mapping[str, float], written: Mapping[str, str], remark: str = ""
+) -> str:
     """What a person wants to know of a version, as Markdown."""
     train = dataset.manifest["splits"]["train"]
     lines = [
@@ -101,6 +109,7 @@ def model_card(title: str, dataset: Dataset, metrics: Mapping[str, float], writt
         f"Trained on {train['documents']:,} documents, {train['bytes'] / 1e6:.2f} MB, {train['tokens']:,} tokens "
         f"(dataset `{dataset.digest[:12]}`, {_origin(dataset)}).",
         "",
+        *([f"Going on from an earlier version: {remark}.", ""] if remark else []),
         *(f"- {metric}: {value:,.4g}" for metric, value in metrics.items()),
         "",
         "## What it writes",

@@ -179,7 +179,11 @@ def train_network(
     opened.log_history(unsent)
     curve = registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss"))
     opened.log_figure(curve, "plots/loss.png")
-    return model, {"tokens_per_second": outcome.tokens_per_second, "input_wait_share": outcome.input_share}
+    return model, {
+        "tokens_per_second": outcome.tokens_per_second,
+        "input_wait_share": outcome.input_share,
+        "steps": float(outcome.steps),
+    }
 
 
 def latent_metrics(model: Vae, dataset: Dataset, split: str) -> dict[str, float]:

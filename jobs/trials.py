@@ -31,6 +31,11 @@ class Measured:
     lost: str = ""
     run_id: str = ""
 
+    def at(self, step: int) -> float | None:
+        """Its score after a step, or the first after that where it was trained on without a pause there."""
+        later = [each for each in self.scores if each >= step]
+        return self.scores[min(later)] if later else None
+
 
 def measured(key: str) -> Measured:
     """All that runs of the training `key` have measured."""
@@ -52,7 +57,7 @@ def run(work: Work, pause_after: float, progress: Progress) -> Result:
     try:
         step = steps(pause_after, batches_for(options, dataset).per_epoch)
         known = measured(work.key)
-        if known.lost or step in known.scores:
+        if known.lost or known.at(step) is not None:
             reason = f"lost: {known.lost}" if known.lost else f"measured after step {step} before"
             return {"status": "nothing_new", "reason": reason, **_facts(known, step)}
         with run_of(work) as opened:
@@ -67,6 +72,8 @@ def run(work: Work, pause_after: float, progress: Progress) -> Result:
             valid, nats = dataset.split("valid"), document_nats(model, dataset, "valid")
             score = bits_per_byte(nats, valid.n_bytes).value
             metrics |= {"valid_perplexity": perplexity(nats, len(valid.tokens)), SCORE: score}
+            # Its checkpoint may have been further already; where it stopped early, it stays as it is.
+            step = max(step, int(metrics["steps"]))
             opened.log_metrics(metrics, step)
     except ValueError as error:
         raise InputError(str(error)) from None
@@ -74,7 +81,8 @@ def run(work: Work, pause_after: float, progress: Progress) -> Result:
 
 
 def _facts(known: Measured, step: int) -> Result:
-    score = {SCORE: known.scores[step]} if step in known.scores else {}
+    found = known.at(step)
+    score = {} if found is None else {SCORE: found}
     lost = {_LOST: known.lost} if known.lost else {}
     return {
         "step": step,

@@ -8,6 +8,8 @@ WIKIPEDIA = Asset("lmflow://documents/wikipedia")
 NEWS = Asset("lmflow://documents/news")
 SOCIAL = Asset("lmflow://documents/social")
 CORPUS = Asset("lmflow://corpus")
+#: Updated when a champion does significantly worse on fresh documents than on those it was promoted by.
+DRIFT = Asset("lmflow://drift")
 
 #: Stands for `lmflow://models/<name>`: which model a mapped task made is known only when it has run.
 MODELS = AssetAlias("lmflow://models")

@@ -25,23 +25,31 @@ _USUAL_ARCHITECTURES = ("ngram", "lstm", "lstm+ngram")
 DUMP_DATE = r"^(latest|[0-9]{8})$"
 
 _DATA, _CORPUS, _EMBEDDINGS = "What to crawl", "Corpus and tokenizer", "Word embeddings"
-_MODELS, _PROMOTION = "Language models", "Promotion"
+_MODELS, _SEARCH, _PROMOTION = "Language models", "Search for settings", "Promotion"
 
 
 def retrain_form(sources: Sources) -> dict[str, Param]:
     """Parameters of the DAG `retrain`; the names of sites come from the list of sources."""
     return {
         **_data(sources),
-        "vocabulary": _number(
-            "integer", 1000, 256, 64_000, _CORPUS, "Tokens that the tokenizer of each language may have."
-        ),
+        **_tokens(),
+        "embeddings": Param(True, type="boolean", section=_EMBEDDINGS, description="Train word vectors."),
         **_embeddings(),
         **_models(),
-        "alpha": _number("number", 0.05, 0.0001, 0.5, _PROMOTION, "Largest p-value that counts as a significant win."),
-        "approval": Param(
-            False, type="boolean", section=_PROMOTION, description="Ask a person before anything is promoted."
-        ),
+        **_search(),
+        **_promotion(),
     }
+
+
+def language_model_form(sources: Sources) -> dict[str, Param]:
+    """Parameters of the DAG `train_language_model`: those of its part of a retraining."""
+    return {"languages": languages(sources, _CORPUS), **_tokens(), **_models(), **_search(), **_promotion()}
+
+
+def embeddings_form(sources: Sources) -> dict[str, Param]:
+    """Parameters of the DAG `train_embeddings`."""
+    seed = {"seed": _seed(_EMBEDDINGS)}
+    return {"languages": languages(sources, _CORPUS), **_embeddings(), **seed, **_promotion()}
 
 
 def site_names(sources: Sequence[Source], section: str, what: str) -> Param:
@@ -81,9 +89,22 @@ def _groups(sources: Sources) -> tuple[Sequence[Source], ...]:
     return sources.wikipedia, sources.news, sources.social
 
 
+def _tokens() -> dict[str, Param]:
+    what = "Tokens that the tokenizer of each language may have."
+    return {"vocabulary": _number("integer", 1000, 256, 64_000, _CORPUS, what)}
+
+
+def _promotion() -> dict[str, Param]:
+    return {
+        "alpha": _number("number", 0.05, 0.0001, 0.5, _PROMOTION, "Largest p-value that counts as a significant win."),
+        "approval": Param(
+            False, type="boolean", section=_PROMOTION, description="Ask a person before anything is promoted."
+        ),
+    }
+
+
 def _embeddings() -> dict[str, Param]:
     return {
-        "embeddings": Param(True, type="boolean", section=_EMBEDDINGS, description="Train word vectors."),
         "embedding_algorithm": Param(
             "skip-gram",
             enum=["skip-gram", "cbow", "fasttext", "glove"],
@@ -120,8 +141,52 @@ def _models() -> dict[str, Param]:
         "batch_size": _recipe("integer", 1, 4096, "Networks: parallel streams, over all replicas."),
         "learning_rate": _recipe("number", 1e-6, 100, "Networks: highest learning rate."),
         "replicas": _number("integer", 1, 1, 16, _MODELS, "Networks: GPUs of the host (MirroredStrategy)."),
-        "seed": _number("integer", 1, 0, 2**31 - 1, _MODELS, "The same seed and data give the same models."),
+        "seed": _seed(_MODELS),
     }
+
+
+def _search() -> dict[str, Param]:
+    preset = "Empty: as the preset has it."
+    return {
+        "search": Param(
+            False,
+            type="boolean",
+            section=_SEARCH,
+            description="Try several settings of each network, a little first, and go on with the best.",
+        ),
+        "search_learning_rates": _values("number", 1e-6, 100, [0.003, 0.008, 0.02], "Highest learning rates.", preset),
+        "search_batch_sizes": _values("integer", 1, 4096, [32, 64, 128], "Batch sizes.", preset),
+        "search_dimensions": _values("integer", 2, 16_384, [96, 192, 384], "Widths of the network.", preset),
+        "search_dropouts": _values("number", 0, 0.99, [0.1, 0.3], "Shares dropped while training.", preset),
+        "search_trials": _limit("integer", 1, 1000, "Combinations to draw at random. Empty: all."),
+        "search_budget": _limit(
+            "number", 0.01, 100_000, "Most passes over the training split, all trials together. Empty: no limit."
+        ),
+        "search_rungs": _number(
+            *("integer", 3, 1, 3, _SEARCH),
+            "Comparisons; after each but the last the best third goes on. 1: every combination is trained in full.",
+        ),
+    }
+
+
+def _values(kind: str, low: float, high: float, examples: Sequence[float], what: str, empty: str) -> Param:
+    return Param(
+        [],
+        type="array",
+        items={"type": kind, "minimum": low, "maximum": high},
+        uniqueItems=True,
+        examples=list(examples),
+        section=_SEARCH,
+        description=f"{what} A list such as {list(examples)}. {empty}",
+    )
+
+
+def _limit(kind: str, low: float, high: float, description: str) -> Param:
+    return Param(None, type=["null", kind], minimum=low, maximum=high, section=_SEARCH, description=description)
+
+
+def _seed(section: str) -> Param:
+    return _number("integer", 1, 0, 2**31 - 1, section, "The same seed and data give the same models.")
 
 
 def _recipe(kind: str, low: float, high: float, description: str) -> Param:

@@ -25,14 +25,52 @@ def plan_retraining(form: Mapping[str, Any], sources: Sources) -> dict[str, Any]
     }
     if ingest["wikipedia"] is not None:
         ingest["wikipedia"]["date"] = form["wikipedia_date"]
+    embeddings = plan_embeddings(form) if form["embeddings"] else {"embeddings": [], "promotions": []}
+    models = plan_language_models(form)
     return {
         **ingest,
         "corpus": {"languages": languages},
-        "embeddings": [_embedding(form, lang) for lang in languages] if form["embeddings"] else [],
-        "datasets": [{"lang": lang, "vocabulary": form["vocabulary"]} for lang in languages],
-        "models": [_model(form, lang, name) for lang in languages for name in form["architectures"]],
-        "promotions": _promotions(form, languages),
+        **embeddings,
+        **models,
+        "promotions": embeddings["promotions"] + models["promotions"],
     }
+
+
+def plan_embeddings(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of every job that makes embeddings and judges them."""
+    languages = list(form["languages"])
+    return {
+        "embeddings": [_embedding(form, lang) for lang in languages],
+        "promotions": _promotions(form, "embeddings", languages),
+    }
+
+
+def plan_language_models(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of every job that makes language models and judges them."""
+    languages = list(form["languages"])
+    networks = dict.fromkeys(family for name in form["architectures"] if (family := _family(name)) in PRESETS)
+    return {
+        "datasets": [{"lang": lang, "vocabulary": form["vocabulary"]} for lang in languages],
+        "searches": [_study(form, lang, family) for lang in languages for family in networks] if form["search"] else [],
+        "models": [_model(form, lang, name) for lang in languages for name in form["architectures"]],
+        "promotions": _promotions(form, "lm", languages),
+    }
+
+
+def with_winners(models: Sequence[JobOptions], studies: Sequence[Mapping[str, Any]]) -> list[JobOptions]:
+    """The trainings with the settings that searches found; a mixture's network takes those of its family's search.
+
+    Args:
+        models: options of train_language_model.
+        studies: results of search_language_model, each with its `winner`.
+    """
+    won = {(study["lang"], study["architecture"]): study["winner"] for study in studies}
+    merged = []
+    for model in models:
+        winner = won.get((model["lang"], _family(model["architecture"])))
+        found = {} if winner is None else {name: winner.get(name) for name in _SEARCHED}
+        merged.append({**model, **found})
+    return merged
 
 
 def _ingest(
@@ -85,6 +123,29 @@ def _model(form: Mapping[str, Any], lang: str, architecture: str) -> JobOptions:
     return {"lang": lang, "architecture": architecture, **decides}
 
 
-def _promotions(form: Mapping[str, Any], languages: Sequence[str]) -> list[JobOptions]:
-    families = [*(["embeddings"] if form["embeddings"] else []), "lm"]
-    return [{"model": f"{family}-{lang}", "alpha": form["alpha"]} for family in families for lang in languages]
+#: What a search looks for: the option, and the parameter that lists its values.
+_SEARCHED = {
+    "learning_rate": "search_learning_rates",
+    "batch_size": "search_batch_sizes",
+    "dimension": "search_dimensions",
+    "dropout": "search_dropouts",
+}
+
+
+def _study(form: Mapping[str, Any], lang: str, family: str) -> JobOptions:
+    """What is searched; a single value that the form gives is the only one, where no list is given."""
+    values = {
+        option: list(form[name]) or ([form[option]] if form.get(option) is not None else [])
+        for option, name in _SEARCHED.items()
+    }
+    limits = {name: form[f"search_{name}"] for name in ("trials", "budget", "rungs")}
+    return {**_model(form, lang, family), **values, **limits}
+
+
+def _family(architecture: str) -> str:
+    """The network of a family, where it is mixed with another."""
+    return architecture.partition("+")[0]
+
+
+def _promotions(form: Mapping[str, Any], family: str, languages: Sequence[str]) -> list[JobOptions]:
+    return [{"model": f"{family}-{lang}", "alpha": form["alpha"]} for lang in languages]

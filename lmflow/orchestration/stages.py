@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lmflow.orchestration import assets
 from lmflow.orchestration.job import JobOperator
+from lmflow.orchestration.plan import with_winners
 
 #: Crawls meet busy sites, and training resumes at its checkpoint: try again, later each time.
 DEFAULT_ARGS = {
@@ -22,6 +23,8 @@ DEFAULT_ARGS = {
     # A stage with nothing new is skipped; what depends on it goes on.
     "trigger_rule": "none_failed",
 }
+#: Of a search; lmflow.training.search knows it, a DAG file must not import NumPy.
+MOST_RUNGS = 3
 TRAINING_POOL = "training"
 #: Under CeleryExecutor, only workers of this queue train language models; LocalExecutor knows no queues.
 GPU_QUEUE = "gpu"
@@ -73,13 +76,54 @@ def embeddings(plan: str) -> TaskGroup:
 
 def language_model(plan: str) -> tuple[TaskGroup, Any]:
     """Corpus -> token shards -> lm-<lang>, one task a language and architecture; the group and its trainings."""
-    with TaskGroup("language_model", tooltip="Tokenize and pack, then train each architecture") as group:
-        datasets, models = _each(plan, "datasets", "languages"), _each(plan, "models", "sweep")
+    with TaskGroup("language_model", tooltip="Tokenize and pack, search, then train each architecture") as group:
+        datasets = _each(plan, "datasets", "languages")
         packed = _mapped("build_dataset", "{{ task.options['lang'] }}").expand(options=datasets)
+        found = search(plan, packed)
         label = "{{ task.options['lang'] }} {{ task.options['architecture'] }}"
+        models = with_settings(plan, found)
         trained = _mapped("train_language_model", label, pool=TRAINING_POOL, queue=GPU_QUEUE).expand(options=models)
         packed >> trained
     return group, trained
+
+
+def search(plan: str, packed: Any) -> Any:
+    """Settings of networks -> the best: rung by rung, each trial a task; what chooses, mapped over the studies.
+
+    The rungs are laid out for the most there can be. A study with fewer leaves the last ones empty; without any study
+    no job is started.
+    """
+    with TaskGroup("search", tooltip="Try settings a little, go on with the best third; off by default"):
+        studies = _each(plan, "searches", "studies")
+        label = "{{ task.options['lang'] }} {{ task.options['architecture'] }}"
+        settings = "{{ task.options.get('learning_rate', '') }} {{ task.options.get('dimension', '') }}"
+        before = packed
+        for rung in range(MOST_RUNGS + 1):
+            name = f"plan_rung_{rung + 1}" if rung < MOST_RUNGS else "choose"
+            planned = JobOperator.partial(task_id=name, job="search_language_model", map_index_template=label).expand(
+                options=studies.map(_after(rung))
+            )
+            before >> planned
+            if rung < MOST_RUNGS:
+                trials = JobOperator.partial(
+                    task_id=f"rung_{rung + 1}",
+                    job="train_language_model",
+                    map_index_template=f"{label} {settings}",
+                    pool=TRAINING_POOL,
+                    queue=GPU_QUEUE,
+                ).expand(options=_trials(f"trials_{rung + 1}", planned.output))
+                before = trials
+    return planned.output
+
+
+def with_settings(plan: str, found: Any) -> Any:
+    """The planned trainings, with the settings of what `search` chose."""
+
+    @task(task_id="sweep", retries=0)  # type: ignore[untyped-decorator]
+    def sweep(options: list[dict[str, Any]], studies: Any) -> list[dict[str, Any]]:
+        return with_winners(options, list(studies or []))
+
+    return sweep(_of(plan, "models"), found)
 
 
 def evaluation(trained: Any) -> TaskGroup:
@@ -146,6 +190,24 @@ def _each(plan: str, stage: str, task_id: str) -> Any:
         return options
 
     return each(_of(plan, stage))
+
+
+def _after(rung: int) -> Any:
+    def options(study: dict[str, Any]) -> dict[str, Any]:
+        return {**study, "after_rung": rung}
+
+    return options
+
+
+def _trials(task_id: str, planned: Any) -> Any:
+    """The trials of every study, as one list to map over."""
+
+    # Without a study it returns an empty list: what maps over a task that was skipped would count as failed.
+    @task(task_id=task_id, retries=0)  # type: ignore[untyped-decorator]
+    def trials(studies: Any) -> list[dict[str, Any]]:
+        return [trial for study in studies or [] for trial in study["trials"]]
+
+    return trials(planned)
 
 
 def _of(plan: str, stage: str) -> str:

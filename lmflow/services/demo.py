@@ -92,7 +92,7 @@ def _shown(out: Console) -> Iterator[Any]:
 
 def _picture(view: RunView, elapsed_s: float) -> Group:
     table = Table(box=None, pad_edge=False, show_header=False)
-    for each in view.instances:
+    for each in view.shown():
         style = _STYLES.get(each.state, "dim")
         took = f"{each.elapsed_s:5.0f} s" if each.started and each.elapsed_s >= 0.5 else ""
         table.add_row(Text(each.name, style), Text(words_for(each.state), style), Text(took))
@@ -107,7 +107,7 @@ class _Lines:
         self._seen: dict[tuple[str, int], str] = {}
 
     def __call__(self, view: RunView) -> None:
-        for each in view.instances:
+        for each in view.shown():
             key, state = (each.task_id, each.map_index), words_for(each.state)
             if state != "waiting" and self._seen.get(key) != state:
                 took = f" after {each.elapsed_s:.0f} s" if each.ended and each.started else ""

@@ -53,6 +53,10 @@ class RunView:
         ordered = sorted(instances, key=lambda each: (place.get(each.task_id, len(place)), each.map_index))
         return cls(tuple(dict.fromkeys(_stage(task["task_id"]) for task in tasks)), tuple(ordered))
 
+    def shown(self) -> list[TaskInstance]:
+        """The tasks worth a line: of a group within a stage, such as a search, only what has been worked on."""
+        return [each for each in self.instances if each.task_id.count(".") < 2 or each.elapsed_s > 0]
+
     def failed(self) -> list[TaskInstance]:
         """Tasks that failed for good."""
         return [each for each in self.instances if each.state == "failed"]

@@ -64,6 +64,8 @@ def test_every_dag_says_what_it_does_and_keeps_its_hands_off_the_past(found: dic
             "ingest_wikipedia",
             "retrain",
             "rollback_model",
+            "train_embeddings",
+            "train_language_model",
         )
     ]
     for dag in found["dags"].values():
@@ -89,8 +91,9 @@ def test_a_list_of_sites_with_a_mistake_is_named_in_the_import_error(tmp_path: P
     assert all("sources.yaml: " in trace.splitlines()[-1] for trace in errors.values())
 
 
-def test_the_form_has_types_bounds_sections_and_words(found: dict[str, Any]) -> None:
-    params = dict(found["dags"]["retrain"]["params"])
+@pytest.mark.parametrize("dag", ["retrain", "train_language_model", "train_embeddings"])
+def test_the_form_has_types_bounds_sections_and_words(found: dict[str, Any], dag: str) -> None:
+    params = dict(found["dags"][dag]["params"])
     for name, param in params.items():
         schema = param["schema"]["__var"]
         assert schema["section"] and param["description"], name
@@ -102,5 +105,11 @@ def test_the_form_has_types_bounds_sections_and_words(found: dict[str, Any]) -> 
 def test_training_waits_its_turn_and_nothing_new_stops_nothing(found: dict[str, Any]) -> None:
     tasks = {task["__var"]["task_id"]: task["__var"] for task in found["dags"]["retrain"]["tasks"]}
     flat = json.dumps(tasks)
-    assert flat.count('"pool": "training"') == 2
-    assert len(tasks) == 15
+    assert flat.count('"pool": "training"') == 2 + 3  # embeddings, language models, three rungs of a search
+    assert len([name for name in tasks if ".search." not in name]) == 15
+
+
+def test_language_models_are_trained_weekly_and_when_drift_is_seen(found: dict[str, Any]) -> None:
+    schedule = json.dumps(found["dags"]["train_language_model"]["timetable"])
+    assert "lmflow://drift" in schedule
+    assert "0 3 * * 3" in schedule

@@ -65,6 +65,16 @@ def test_bad_input_fails_at_once_and_a_crash_is_tried_again(installation: Instal
     )
 
 
+def test_without_a_search_no_job_of_it_starts_and_the_trainings_are_as_planned(installation: Installation) -> None:
+    run_id, tasks = installation.run("unsearched")
+    jobs = [name for name in tasks if name.startswith(("search.plan_rung", "search.rung", "search.choose"))]
+    assert len(jobs) == 7
+    assert {each.state for name in jobs for each in tasks[name]} == {"skipped"}
+    [trained] = tasks["trained"]
+    planned = {"lang": "en", "architecture": "lstm", "learning_rate": 0.1}
+    assert installation.api.result("unsearched", run_id, trained) == planned
+
+
 @pytest.mark.parametrize("killer", ["person", "kernel"])
 def test_nothing_outlives_a_task(installation: Installation, tmp_path: Path, killer: str) -> None:
     pids = tmp_path / "pids"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import pytest
+from airflow.sdk import Param
 
 from jobs.command import Options, parse
 from lmflow.crawl import sources
@@ -13,12 +15,17 @@ from lmflow.errors import InputError
 from lmflow.models.families import PRESETS
 from lmflow.orchestration import form
 from lmflow.orchestration.job import command_line
-from lmflow.orchestration.plan import plan_retraining
+from lmflow.orchestration.plan import plan_embeddings, plan_language_models, plan_retraining, with_winners
+from lmflow.orchestration.stages import MOST_RUNGS
+from lmflow.training import search
 
 
 def filled_in(**changes: Any) -> dict[str, Any]:
-    defaults = {name: param.resolve() for name, param in form.retrain_form(sources.load()).items()}
-    return {**defaults, **changes}
+    return {**defaults(form.retrain_form(sources.load())), **changes}
+
+
+def defaults(parameters: Mapping[str, Param]) -> dict[str, Any]:
+    return {name: param.resolve() for name, param in parameters.items()}
 
 
 def plan(**changes: Any) -> dict[str, Any]:
@@ -65,12 +72,15 @@ def test_an_unknown_site_is_refused_by_name_with_those_there_are() -> None:
         ("build_corpus", "corpus"),
         ("train_embeddings", "embeddings"),
         ("build_dataset", "datasets"),
+        ("search_language_model", "searches"),
         ("train_language_model", "models"),
         ("promote_model", "promotions"),
     ],
 )
 def test_every_job_understands_what_is_planned_for_it(job: str, stage: str) -> None:
-    planned = plan(embedding_algorithm="cbow", embedding_epochs=3, architectures=list(form.ARCHITECTURES))[stage]
+    searched = {"search": True, "search_learning_rates": [0.3, 1], "search_dimensions": [64], "search_trials": 2}
+    every = list(form.ARCHITECTURES)
+    planned = plan(embedding_algorithm="cbow", embedding_epochs=3, architectures=every, **searched)[stage]
     for options in planned if isinstance(planned, list) else [planned]:
         understood = parse(options_of(job), command_line(job, options)[3:], job, "").model_dump(mode="json")
         assert {name: understood[name] for name in options} == options
@@ -84,6 +94,35 @@ def test_the_form_offers_what_the_trainer_knows() -> None:
         assert form.retrain_form(sources.load())[f"{family.replace('-', '_')}_preset"].schema["enum"] == list(
             PRESETS[family]
         )
+
+
+def test_a_search_is_planned_for_each_network_once_and_only_when_it_is_asked_for() -> None:
+    assert plan()["searches"] == []
+    searches = plan(search=True, languages=["en"], batch_size=32, search_dimensions=[96, 192])["searches"]
+    assert [(each["lang"], each["architecture"]) for each in searches] == [("en", "lstm")]  # lstm+ngram has the same
+    assert (searches[0]["batch_size"], searches[0]["dimension"], searches[0]["learning_rate"]) == ([32], [96, 192], [])
+    assert search.MOST_RUNGS == MOST_RUNGS
+
+
+def test_what_a_search_found_goes_into_every_training_of_its_network_and_language() -> None:
+    models = plan(languages=["en", "zh"])["models"]
+    found = [{"lang": "en", "architecture": "lstm", "winner": {"lang": "en", "learning_rate": 0.02, "dimension": 96}}]
+    merged = with_winners(models, found)
+    for before, after in zip(models, merged, strict=True):
+        if before["lang"] == "en" and before["architecture"] != "ngram":
+            settings = {"learning_rate": 0.02, "dimension": 96, "batch_size": None, "dropout": None}
+            assert after == {**before, **settings}
+        else:
+            assert after == before
+    assert with_winners(models, []) == models
+
+
+def test_the_training_dags_plan_what_retrain_plans_for_those_stages() -> None:
+    whole, models = plan(), plan_language_models(defaults(form.language_model_form(sources.load())))
+    embeddings = plan_embeddings(defaults(form.embeddings_form(sources.load())))
+    assert all(models[stage] == whole[stage] for stage in ("datasets", "searches", "models"))
+    assert embeddings["embeddings"] == whole["embeddings"]
+    assert embeddings["promotions"] + models["promotions"] == whole["promotions"]
 
 
 def test_options_become_words_that_no_shell_reads() -> None:

@@ -37,3 +37,14 @@ def test_a_task_that_takes_longer_than_usual_leaves_no_negative_time() -> None:
     late = datetime.now(UTC) - timedelta(hours=5)
     slow = TaskInstance("corpus.build_corpus", -1, "-1", "running", late, None, 1)
     assert RunView.of(TASKS, [slow]).seconds_left() == 0
+
+
+def test_a_group_within_a_stage_is_shown_only_where_it_was_worked_on() -> None:
+    tasks = [
+        instance("language_model.train", "waiting"),
+        instance("language_model.search.rung_1", "skipped", 5, 5),
+        instance("language_model.search.studies", "success", 2, 3),
+    ]
+    view = RunView.of(TASKS, tasks)
+    assert [each.task_id for each in view.shown()] == ["language_model.train", "language_model.search.studies"]
+    assert view.ended() == 2

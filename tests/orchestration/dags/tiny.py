@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, task
 
+from lmflow.orchestration import stages
 from lmflow.orchestration.job import JobOperator
 
 TINY = "tests.orchestration.tiny_job"
@@ -53,3 +55,18 @@ with DAG("mistakes", schedule=None):
 
 with DAG("sleepers", schedule=None, params={"pids": "/nowhere"}):
     JobOperator(task_id="sleep", job=TINY, options={"behave": "sleep", "pids": "{{ params.pids }}"})
+
+with DAG("unsearched", schedule=None, render_template_as_native_obj=True, default_args=stages.DEFAULT_ARGS):
+
+    @task(retries=0)
+    def plan():
+        model = {"lang": "en", "architecture": "lstm", "learning_rate": 0.1}
+        return {"datasets": [], "searches": [], "models": [model]}
+
+    @task
+    def trained(options):
+        return options
+
+    plan() >> (planned := EmptyOperator(task_id="packed"))
+    found = stages.search("ti.xcom_pull(task_ids='plan')", planned)
+    trained.expand(options=stages.with_settings("ti.xcom_pull(task_ids='plan')", found))

@@ -49,6 +49,10 @@ def test_any_string_is_accepted(markup: str) -> None:
         "-{zh:",
         "(;",
         "{{\n",
+        "[[a|b",
+        "{{a|b}} {{a",
+        "[http://a b",
+        "<span display:none",
     ],
 )
 def test_two_megabytes_of_broken_markup_take_linear_time(unit: str) -> None:
@@ -70,8 +74,26 @@ def test_two_megabytes_of_open_braces_end_within_a_second() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "unit", "after"),
+    [
+        ("{|\n| ", "a=b", '"'),  # attributes that can be cut in exponentially many ways
+        ("<span ", "display:none", ""),
+        ("{{formatnum:", "9", "}}"),  # more digits than Python turns into a number
+        ("{{birth date|1|2|", "9", "}}"),
+    ],
+)
+def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: str) -> None:
+    started = time.perf_counter()
+    to_text(f"a {before}{unit * 100_000}{after} b", "en")
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
     ("markup", "lang", "text"),
     [
+        ("<[[L]]> x'''{{flag}}''' y''''z''' m<sup>''2''</sup>", "en", "<L> x y'z m²"),
+        ("a\n\n[[wikt:rose|The word rose]]\n\n[[Kategurija:Roses|key]]", "en", "a\nThe word rose"),
+        ("{{nowrap|[[a|b|c]] d}} [[File:A|{{nowrap|x}}|[[y]] [[z:w|v]]]] {{lang|de|<b>e</b>}}", "en", "b|c d e"),
         ("'''Rome''' ({{IPA|ˈroma}}) is [[Italy|Italian]].", "en", "Rome is Italian."),
         ("It is {{convert|5|to|10|km|mi|abbr=on}} long.", "en", "It is 5 to 10 km long."),
         ("He is {{convert|6|ft|3|in|m}} tall.", "en", "He is 6 ft 3 in tall."),

@@ -13,7 +13,7 @@ _NAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="u
 _CATEGORIES: Final = frozenset(_NAMES["categories"].split())
 _HIDDEN: Final = frozenset(_NAMES["files"].split()) | _CATEGORIES
 _LANGUAGE = re.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z]{2,8})*")
-_NOT_LANGUAGES: Final = frozenset({"wp", "wt", "mw", "voy", "doi", "rfc"})
+_PROJECTS: Final = frozenset(_NAMES["projects"].split())
 _IMAGE_NAME = re.compile(r"\.(?:jpe?g|png|svg|gif|tiff?|webp|ogg|oga|ogv|webm|djvu|pdf|mp3|mid)\s*$", re.IGNORECASE)
 
 
@@ -28,7 +28,9 @@ def is_hidden(target: str) -> bool:
 def looks_like_category(target: str) -> bool:
     """Whether the target of a link that stands alone on its line is a category under a name that is not listed."""
     prefix, colon, rest = target.partition(":")
-    return bool(colon) and prefix.isalpha() and bool(rest) and not rest.startswith((" ", ":"))
+    if not (colon and prefix.isalpha() and rest) or rest[0] in " :":
+        return False
+    return prefix.lower() not in _PROJECTS
 
 
 @lru_cache(maxsize=4096)
@@ -41,7 +43,7 @@ def _key(prefix: str) -> str:
 
 
 def _is_language(code: str) -> bool:
-    return code not in _NOT_LANGUAGES and _LANGUAGE.fullmatch(code) is not None
+    return code not in _PROJECTS and _LANGUAGE.fullmatch(code) is not None
 
 
 def categories(hidden_links: Iterable[str]) -> tuple[str, ...]:

@@ -42,18 +42,22 @@ _RAW: Final = [
     "ce",
 ]
 _FORMULAS: Final = frozenset(("math", "chem", "ce"))
+_NAME: Final = r"([^\s|{}<>\[\]#][^|{}<>\[\]\n:]*:?|#[a-z]+:)"
 _TOKEN: Final = re.compile(
     # Every alternative begins with a literal, or `re` tries them all at every character.
     r"<(ref(?:\s[^<>]*)?(?:/>|>[^<]*</ref\s*>))"
-    r"|\{\{+(?:\s*([^\s|{}<>\[\]#][^|{}<>\[\]\n:]*:?|#[a-z]+:))?"
+    # A template, whole where nothing is nested in it.
+    rf"|\{{\{{(?!\{{)\s*+{_NAME}([^{{}}<]*+\}}\}}(?!\}}))?+"
+    rf"|\{{\{{+(?:\s*{_NAME})?"
     r"|\}\}+"
     r"|\{\|"
-    r"|\n[ \t:]*\|\}(?!\})"
+    r"|\}(?<=\|\})"
     r"|<!--"
     rf"|</?((?i:{'|'.join(_RAW)}|table))\b[^<>]*>"
 )
 _CLOSING: Final = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _RAW}
 _DEEPEST: Final = 40  # MediaWiki's own limit of nested expansion
+_INDENT: Final = 20  # more before a table is not looked at, so that a look is short
 #: Characters that mean something in markup, as entities that `layout` turns back.
 ESCAPES: Final = str.maketrans({char: f"&#{ord(char)};" for char in "[]{}|<>'*#:;=_&-!"})
 _LOST_GAP: Final = frozenset(" ,.;:)\n")
@@ -91,29 +95,33 @@ class _Pruner:
     def sweep(self) -> None:
         """Look at every token once."""
         position = 0
-        markup = self.markup
+        markup, cuts = self.markup, self.cuts
         for token in _TOKEN.finditer(markup):
-            start = token.start()
+            start, end = token.span()
             if start < position:
                 continue
-            first = markup[start]
-            if token.lastindex == 1:  # a reference without tags in it
-                position = token.end()
-                self.cuts.append((start, position, "", ""))
-            elif first == "{":
-                name = token[2]
-                if markup[start + 1] == "{":
-                    braces = (token.start(2) if name else token.end()) - start
-                    braces = len(markup[start : start + braces].rstrip())
-                    self.templates.append(_Open(start, braces, name or ""))
-                else:
-                    self._open_table(start)
-            elif first == "}":
-                self._close(start, token.end())
-            elif first == "\n":
-                self._close_table(self.tables, start, token.end())
-            else:
+            group = token.lastindex
+            if group == 1:  # a reference without tags in it
+                position = end
+                cuts.append((start, end, "", ""))
+            elif group == 3:
+                if self._is_cut(start, end, token[2], len(self.templates) + 1):
+                    cuts.append((start, end, "", token[2]))
+            elif group == 2:
+                self.templates.append(_Open(start, 2, token[2]))
+            elif markup[start] == "<":
                 position = self._tag(token)
+            elif markup[start] == "}":
+                if end - start > 1:
+                    self._close(start, end)
+                else:
+                    self._end_of_table(end)
+            elif markup[start + 1] == "{":
+                braces = (token.start(4) if group else end) - start
+                braces = len(markup[start : start + braces].rstrip())
+                self.templates.append(_Open(start, braces, token[4] or ""))
+            else:
+                self._open_table(start)
         self._give_up()
 
     def _open_table(self, start: int) -> None:
@@ -121,7 +129,7 @@ class _Pruner:
         before = start - 1
         while before >= 0 and self.markup[before] in " \t:*#;":
             before -= 1
-            if start - before > 20:
+            if start - before > _INDENT:
                 return
         if (before < 0 or self.markup[before] == "\n") and len(self.tables) < _DEEPEST:
             end = self.markup.find("\n", start)
@@ -135,11 +143,7 @@ class _Pruner:
             opened = last.start + last.braces - width
             name = last.name if width == 2 else ""
             start += width
-            if (
-                not name
-                or len(self.templates) > _DEEPEST
-                or (renderer(name, self.lang) is None and not self._may_show_words(opened, start, name))
-            ):
+            if self._is_cut(opened, start, name, len(self.templates)):
                 self.cuts.append((opened, start, "", name or "{{…}}"))
                 for open_tables in (self.tables, self.html_tables):
                     while open_tables and open_tables[-1][0] > opened:
@@ -153,8 +157,23 @@ class _Pruner:
         if start < end:
             self.cuts.append((start, end, "", ""))
 
-    def _may_show_words(self, opened: int, end: int, name: str) -> bool:
-        return dropped(name) == "lost" and may_show_words(self.markup, opened, end, name)
+    def _is_cut(self, start: int, end: int, name: str, depth: int) -> bool:
+        """Whether a template goes: it is neither listed nor worth guessing at, or too deep in others."""
+        if not name or depth > _DEEPEST:
+            return True
+        if renderer(name, self.lang) is not None:
+            return False
+        return dropped(name) != "lost" or not may_show_words(self.markup, start, end, name)
+
+    def _end_of_table(self, end: int) -> None:
+        """`|}` closes a table at the beginning of a line, indented at most."""
+        before = end - 3
+        while before >= 0 and self.markup[before] in " \t:":
+            before -= 1
+            if end - before > _INDENT:
+                return
+        if before >= 0 and self.markup[before] == "\n":
+            self._close_table(self.tables, before, end)
 
     def _close_table(self, open_tables: list[tuple[int, int]], start: int, end: int) -> None:
         """Drop a table, or mark where it begins and ends."""
@@ -171,7 +190,7 @@ class _Pruner:
     def _tag(self, token: re.Match[str]) -> int:
         """Cut a comment or an extension tag; returns where to read on."""
         markup, start, end = self.markup, token.start(), token.end()
-        name = (token[3] or "").lower()
+        name = (token[5] or "").lower()
         if not name:
             closed = markup.find("-->", end)
             end = len(markup) if closed < 0 else closed + 3

@@ -1,40 +1,42 @@
 """Second sweep over wikitext: links, value templates, language variants and inline tags become the words they show.
 
-The input comes from `prune`, so braces are balanced; links may not be. Frames on a stack collect the arguments of what
-is open; what is never closed gives its text back.
+The input comes from `prune`, so braces are balanced; links may not be. Quotes and links of plain words go first, all of
+a page at once; then a token is a whole link or template where nothing is nested in it. Frames on a stack say where what
+is open begins; what is never closed gives its text back.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from lmflow.extract.wikitext.arguments import arguments
 from lmflow.extract.wikitext.guess import guess
 from lmflow.extract.wikitext.namespaces import is_hidden, looks_like_category
 from lmflow.extract.wikitext.templates import renderer
 
+#: A link of plain words, whose only group is what it shows: most links are such, and `split` takes them out at once.
+_PLAIN_LINK: Final = re.compile(r"\[\[(?<![<\[_-]..)(?:[^\[\]{}|<>\n:]++\|)?+([^\[\]{}|<>\n:_]++)\]\]")
 _MARKS: Final = (
-    r"\[\[([^\[\]{}|<>\n]*)(?:\|([^\[\]{}|<\n]*))?\]\]"
+    r"\[\[([^\[\]{}|<>\n]*)(?:\|([^\[\]{}<\n]*))?\]\]"
     r"|\[\["
     r"|\]\]"
-    r"|\{\{\s*(#[a-z]+:|[^|{}<>\[\]\n:]*:?)"
+    # A template, with its arguments where nothing is nested in them.
+    r"|\{\{\s*(#[a-z]+:|[^|{}<>\[\]\n:]*:?)(?:([^\[\]{}<_]*+)\}\})?+"
     r"|\}\}"
-    # A bar, or the cells that a line begins with, and all plain text behind it.
-    r"|\|[^\[\]{}<'_\-]*"
-    r"|\n[|!][^\[\]{}<'_\-]*"
-    r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*"
+    # An external link, with its label where nothing is nested in it.
+    r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*(?:([^\[\]{}<_\n]*+)\])?+"
     r"|\]"
-    r"|''+"
     r"|<sup>([-+−–\d]{1,12})</sup>"
-    r"|<(?:span|div|small)\b[^<>]*display\s*:\s*none[^<>]*>[^<>\n]*</(?:span|div|small)>"
+    r"|<(?:span|div|small)\b(?>[^<>]*?display\s*:\s*none)[^<>]*>[^<>\n]*</(?:span|div|small)>"
     r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>"
     r"|__[^\W\d_]{3,30}__"
 )
 _ANY_TOKEN: Final = re.compile(_MARKS)
 _ANY_TOKEN_OR_VARIANT: Final = re.compile(_MARKS + r"|-\{(?!\{)|\}-")
+#: A bar in words that stand in something open, whose arguments it does not part. It is a bar again at the end.
+_BAR: Final = "\x04"
 #: What a tag puts in its place, by the tag's name with its slash.
 _TAGS: Final = {
     **dict.fromkeys(
@@ -69,30 +71,15 @@ _VARIANTS: Final = {
 _VARIANT_RULE = re.compile(r"\s*(?:[^;:]*=>)?\s*([a-z]{2,3}(?:-[a-z]+)?)\s*:\s*(.*)", re.DOTALL)
 
 
-@dataclass(slots=True)
-class _Frame:
-    """Something open: its kind (`[` link, `{` template, `-` variants), and the text collected so far."""
+class _Frame(NamedTuple):
+    """Something open: its kind (`[` link, `{` template, `-` variants), and which piece of the text is its first."""
 
     kind: str
-    name: str = ""
-    done: list[str] = field(default_factory=list)  # arguments before the last `|`
-    text: list[str] = field(default_factory=list)
-
-    def arguments(self) -> list[str]:
-        return [*self.done, "".join(self.text)]
-
-    def next_arguments(self, run: str) -> list[str]:
-        """A run of text with bars: each ends an argument. Returns where the last one is collected."""
-        head, *rest = run.split("|")
-        self.text.append(head)
-        for argument in rest:
-            self.done.append("".join(self.text))
-            self.text = [argument]
-        return self.text
+    name: str
+    begin: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """The words of a page, and what was hidden on the way."""
 
     text: str
@@ -102,8 +89,10 @@ class Rendered:
 
 def render(markup: str, lang: str) -> Rendered:
     """The words of pruned markup; line structure is left as it was."""
+    if "''" in markup:  # of a run of four an apostrophe is left; six stand around what was cut
+        markup = markup.replace("'''", "").replace("''", "")
     rendering = _Rendering(lang)
-    rendering.sweep(markup)
+    rendering.sweep("".join(_PLAIN_LINK.split(markup)))
     return Rendered(rendering.finish(), rendering.hidden_links, rendering.unexpanded)
 
 
@@ -113,7 +102,8 @@ class _Rendering:
     def __init__(self, lang: str) -> None:
         self._lang = lang
         self._variants = _VARIANTS.get(lang.partition("-")[0], ())
-        self._frames = [_Frame("")]
+        self._pieces: list[str] = []
+        self._frames: list[_Frame] = []
         self._labels = 0  # external links whose label is being read
         self._in_ruby = False  # whether a reading was put into brackets of ours
         self.hidden_links: list[str] = []
@@ -122,144 +112,134 @@ class _Rendering:
     def sweep(self, markup: str) -> None:
         """Look at every token once."""
         position = 0
-        frames = self._frames
-        text = frames[-1].text
+        pieces = self._pieces
         tokens = _ANY_TOKEN_OR_VARIANT if self._variants else _ANY_TOKEN
         for token in tokens.finditer(markup):
             start, end = token.span()
+            if start > position:
+                pieces.append(markup[position:start])
+            position = end
             group = token.lastindex
             if group is None:
-                first = markup[start]
-                if first in "|\n":
-                    if len(frames) == 1:
-                        continue  # cells of a table: `layout` reads them
-                    text.append(markup[position:start])
-                    text = frames[-1].next_arguments(token[0])
-                    position = end
-                    continue
-                if start > position:
-                    text.append(markup[position:start])
-                if first != "'":
-                    self._mark(token[0])
-                    text = frames[-1].text
-                elif end - start == 4:
-                    text.append("'")
-            else:
-                if start > position:
-                    text.append(markup[position:start])
-                if group <= 2:
-                    target, label = token.group(1, 2)
-                    if ":" in target and looks_like_category(target) and _is_alone(markup, start, end):
-                        self.hidden_links.append(target)
-                    else:
-                        text.append(self._simple_link(target, label))
-                elif group == 3:
-                    self._open_template(token[3])
-                    text = frames[-1].text
-                elif group == 4:
-                    text.append(token[4].translate(_SUPERSCRIPT))
+                self._mark(token[0])
+            elif group <= 2:
+                target, label = token.group(1, 2)
+                if ":" in target and looks_like_category(target) and _is_alone(markup, start, end):
+                    self.hidden_links.append(target)
                 else:
-                    self._tag(token[5].lower(), markup[start + 1] == "/", text)
-            position = end
-        text.append(markup[position:])
+                    self._put(self._simple_link(target, label))
+            elif group == 3:
+                if len(self._frames) < _DEEPEST:
+                    self._frames.append(_Frame("{", token[3], len(pieces)))
+            elif group == 4:
+                self._put(self._template(token[3], token[4].split("|")))
+            elif group == 5:
+                pieces.append(token[5])
+            elif group == 6:
+                pieces.append(token[6].translate(_SUPERSCRIPT))
+            else:
+                self._tag(token[7].lower(), markup[start + 1] == "/")
+        pieces.append(markup[position:])
 
     def finish(self) -> str:
         """Everything, with what was never closed given back as text."""
-        while len(self._frames) > 1:
+        while self._frames:
             self._give_back()
-        return "".join(self._frames[0].text)
+        text = "".join(self._pieces)
+        return text.replace(_BAR, "|") if _BAR in text else text
+
+    def _put(self, words: str) -> None:
+        """Words; inside of something open, their bars part no arguments."""
+        self._pieces.append(words.replace("|", _BAR) if self._frames and "|" in words else words)
 
     def _mark(self, mark: str) -> None:
         """A token without content."""
-        frame = self._frames[-1]
-        first = mark[0]
-        if mark == "[[":
-            if len(self._frames) <= _DEEPEST:
-                self._frames.append(_Frame("["))
+        if mark in ("[[", "-{"):
+            if len(self._frames) < _DEEPEST:
+                self._frames.append(_Frame(mark[0], "", len(self._pieces)))
         elif mark == "]]":
             self._close("[")
         elif mark == "}}":
             self._close("{")
-        elif first == "[":
-            self._labels += 1
+        elif mark == "}-":
+            self._close("-")
         elif mark == "]":
             if self._labels:
                 self._labels -= 1
             else:
-                frame.text.append("]")
-        elif mark == "-{":
-            if len(self._frames) <= _DEEPEST:
-                self._frames.append(_Frame("-"))
-        elif mark == "}-":
-            self._close("-")
+                self._pieces.append("]")
+        elif mark[0] == "[":
+            self._labels += 1
 
-    def _tag(self, name: str, closing: bool, text: list[str]) -> None:
+    def _tag(self, name: str, closing: bool) -> None:
         """An HTML tag: a new line, a cell, brackets around a reading, or nothing."""
         put = _TAGS.get(f"/{name}" if closing else name)
         if put is None:
             return
         if name == "rt":
             if not closing:
-                self._in_ruby = not (text and text[-1].endswith(_RUBY_BRACKETS))
+                self._in_ruby = not (self._pieces and self._pieces[-1].endswith(_RUBY_BRACKETS))
             if not self._in_ruby:
                 return
             self._in_ruby = not closing
-        text.append(put)
-
-    def _open_template(self, name: str) -> None:
-        function, colon, argument = name.partition(":")
-        frame = _Frame("{", function + colon)
-        frame.text.append(argument)
-        if len(self._frames) <= _DEEPEST:
-            self._frames.append(frame)
+        self._put(put)
 
     def _close(self, kind: str) -> None:
         """Close the innermost frame of a kind. A link or variant does not reach out of the template it stands in."""
         depth = len(self._frames) - 1
-        while depth and self._frames[depth].kind != kind:
+        while depth >= 0 and self._frames[depth].kind != kind:
             if self._frames[depth].kind == "{":
                 return
             depth -= 1
-        if not depth:
+        if depth < 0:
             return
         while len(self._frames) - 1 > depth:
             self._give_back()
         frame = self._frames.pop()
-        self._frames[-1].text.append(self._words(frame))
+        self._put(self._words(frame, self._since(frame).split("|")))
 
     def _give_back(self) -> None:
         frame = self._frames.pop()
+        text = self._since(frame)
         if frame.kind != "{":
-            self._frames[-1].text.append("|".join(frame.arguments()))
+            self._put(text)
 
-    def _words(self, frame: _Frame) -> str:
+    def _since(self, frame: _Frame) -> str:
+        """Takes back the text since a frame was opened."""
+        text = "".join(self._pieces[frame.begin :])
+        del self._pieces[frame.begin :]
+        return text
+
+    def _words(self, frame: _Frame, arguments: list[str]) -> str:
         if frame.kind == "{":
-            return self._template(frame.name, frame.arguments())
+            return self._template(frame.name, arguments)
         if frame.kind == "-":
-            return self._variant(frame.arguments())
-        target, *labels = frame.arguments()
+            return self._variant(arguments)
+        target, *labels = arguments
         if "\n" in target:  # an unclosed link swallowed prose: give it back
-            return "|".join([target, *labels])
+            return "|".join(arguments)
         if is_hidden(target):
             self.hidden_links.append(target)
             return ""
         return "|".join(labels) if any(labels) else target.lstrip(":")
 
     def _simple_link(self, target: str, label: str | None) -> str:
-        """`[[target]]` or `[[target|label]]` without anything nested."""
+        """`[[target]]` or `[[target|label]]` without anything nested; a file's label has several parts."""
         if ":" in target:
             if is_hidden(target):
                 self.hidden_links.append(target)
                 return ""
             target = target.lstrip(":")
-        shown = label or target
-        return shown.replace("'''", "").replace("''", "") if "''" in shown else shown
+        return label if label and label.strip("|") else target
 
     def _template(self, name: str, raw: list[str]) -> str:
         """A template that is listed, or one that may be guessed."""
         args = arguments(raw if name.endswith(":") else raw[1:], self._lang)
         if render := renderer(name, self._lang):
-            return render(args)
+            try:
+                return render(args)
+            except ValueError:  # a number of thousands of digits
+                return args.at(0)
         words = guess(name, args)
         if not words:
             self.unexpanded[name.strip()] += 1

@@ -14,18 +14,22 @@ from typing import Final
 OPEN: Final = "\x02"
 CLOSE: Final = "\x03"
 
-_DROPPED = re.compile(
-    r"navbox|navframe|navigat|vertical-navbox|infobox|taxobox|toccolours-nav|sinottico|metadata|[aotcf]?mbox|sidebar|"
-    r"noprint|nomobile|messagebox|bandeau|avviso|hintergrundfarbe-?basis-nav|succession|catlinks|display\s*:\s*none",
-    re.IGNORECASE,
+#: Parts of the classes of tables that are no data.
+_DROPPED: Final = (
+    *("navbox", "navframe", "navigat", "basis-nav", "basisnav", "toccolours-nav", "infobox", "taxobox", "sinottico"),
+    *("metadata", "mbox", "sidebar", "noprint", "nomobile", "messagebox", "bandeau", "avviso", "succession"),
+    "catlinks",
 )
-_ATTRIBUTES = re.compile(r"(?:\s*[A-Za-z-]+\s*=\s*(?:\"[^\"]*\"?|'[^']*'?|[^\s\"'|]+))+\s*")
+_HIDDEN = re.compile(r"display\s*:\s*none")
+#: Possessive: `a=ba=ba=b…` could else be cut into attributes in exponentially many ways.
+_ATTRIBUTES = re.compile(r"(?:\s*+[A-Za-z-]++\s*+=\s*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\s\"'|]++))++\s*+")
 _PARAMETER = re.compile(r"\|(?:[-+}]|\s*[\w][^=|]{0,60}=|\s*$)")
 
 
 def is_dropped(attributes: str) -> bool:
     """Whether a table is navigation, an infobox, a notice or hidden, by the attributes of its first line."""
-    return _DROPPED.search(attributes) is not None
+    attributes = attributes.lower()
+    return any(part in attributes for part in _DROPPED) or _HIDDEN.search(attributes) is not None
 
 
 def is_parameter(line: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 import pyarrow as pa
 
-from jobs import articles, health, ingest
+from jobs import articles, crawls, health, ingest
 from jobs.command import Progress, Result
 from lmflow import tracking
 from lmflow.crawl.archives import Selection, select_pages
@@ -29,8 +31,8 @@ def run(uris: Sequence[str], languages: Sequence[str], config: dict[str, Any], p
     """Turn archives into documents, once each."""
     started = time.monotonic()
     lake = Lake.open()
-    sources = {_name(uri): _source(uri, languages) for uri in dict.fromkeys(uris)}
-    addresses = {_name(uri): uri for uri in uris}
+    addresses = _names(uris)
+    sources = {name: _source(name, languages) for name in addresses}
     tally = ingest.Tally()
     with ingest.exclusive_sources(sources):
         states = ingest.fetch_states(lake, "archive")
@@ -41,6 +43,8 @@ def run(uris: Sequence[str], languages: Sequence[str], config: dict[str, Any], p
         if not fresh:
             result = _result(lake, tally, batch_id, 0, [], started)
             return {"status": "nothing_new", "reason": "every archive has been read", **result}
+        crawls.clear_interrupted(lake, "archives", sources)
+        crawls.open_crawl(lake, "archives", batch_id, fresh)
         with tracking.run(ingest.EXPERIMENT, f"news {len(fresh)} archives", config) as mlflow_run:
             visits, selections = _read(lake, fresh, languages, batch_id, progress)
             for name, selection in zip(fresh, selections, strict=True):
@@ -54,6 +58,8 @@ def run(uris: Sequence[str], languages: Sequence[str], config: dict[str, Any], p
                 key = transaction_key("ingest_news", archives=sorted(fresh.values()), batch=batch_id)
                 added = ingest.commit_documents(lake, key, staged, tally.stored).rows
             ingest.record_fetches(lake, "ingest_news", batch_id, _state_rows(selections, languages))
+            crawls.sweep(lake, "archives", batch_id, fresh)
+            crawls.close_crawls(lake, "archives", [batch_id])
             progress.say(tally.line())
             result = _result(lake, tally, batch_id, added, selections, started)
             ingest.log_run(mlflow_run, lake, result, result)
@@ -118,15 +124,23 @@ def _row(page: Visit | Selection, name: str) -> dict[str, Any]:
     return {"url": page.uri, "source": name, "error": _SELECTION, "detail": json.dumps(asdict(page))}
 
 
-def _source(uri: str, languages: Sequence[str]) -> NewsSource:
+def _source(name: str, languages: Sequence[str]) -> NewsSource:
     """The archive as a source: its pages keep their own language and have no stated licence."""
     lang = languages[0] if len(languages) == 1 else "und"
-    return NewsSource(name=_name(uri), lang=lang, feed="https://warc.invalid/", license="not stated")
+    return NewsSource(name=name, lang=lang, feed="https://warc.invalid/", license="not stated")
 
 
-def _name(uri: str) -> str:
+def _names(uris: Sequence[str]) -> dict[str, str]:
+    """Each archive under a name that says its file; archives of equal file names get a digest of their address."""
+    stems = {uri: _stem(uri) for uri in uris}
+    shared = Counter(stems.values())
+    digest = {uri: f"-{hashlib.sha256(uri.encode()).hexdigest()[:8]}" for uri in stems}
+    return {f"warc-{stem}{digest[uri] if shared[stem] > 1 else ''}": uri for uri, stem in stems.items()}
+
+
+def _stem(uri: str) -> str:
     stem = uri.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gz").removesuffix(".warc")
-    return "warc-" + (re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "archive")
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "archive"
 
 
 def _is_done(state: dict[str, Any] | None, languages: Sequence[str]) -> bool:

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import ingest
+from jobs import crawls, ingest
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.corpus.ledger import Ledger
@@ -281,12 +281,8 @@ def _news_files(lake: Lake, ids: Collection[str], addresses: Collection[str]) ->
 
 def _social_files(lake: Lake, pointed: Collection[str]) -> list[str]:
     """All files of the sources concerned: ids are a site's own, another site's may be equal."""
-    sources = {_source_of(key) for key in pointed if key.startswith("raw/social/")}
-    return [key for key in _files(lake, "raw/social/") if _source_of(key) in sources] if sources else []
-
-
-def _source_of(key: str) -> str:
-    return re.sub(r"-\d+\.\w+\.gz$", "", key.rpartition("/")[2])
+    sources = {crawls.source_of(key) for key in pointed if key.startswith("raw/social/")}
+    return [key for key in _files(lake, "raw/social/") if crawls.source_of(key) in sources] if sources else []
 
 
 def _files(lake: Lake, prefix: str) -> list[str]:

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from jobs import archives, articles, health, ingest, visiting
+from jobs import archives, articles, crawls, health, ingest, visiting
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.feeds import Item
@@ -117,7 +117,7 @@ def run(options: IngestNews, progress: Progress) -> Result:
             added = _store(lake, plan, visits, sources, batch_id, progress)
             rows = [*_feed_rows(plan, sources), *_page_rows(visits, sources)]
             version = ingest.record_fetches(lake, "ingest_news", batch_id, rows)
-            visiting.close_crawls(lake, "news", [*batches, batch_id])
+            crawls.close_crawls(lake, "news", [*batches, batch_id])
             progress.say(plan.tally.line())
             result = _result(lake, plan, visits, batch_id, added, version, started)
             ingest.log_run(mlflow_run, lake, result, {**result, "errors": _errors(visits)})

@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import health, ingest, post_dumps, rechecks
+from jobs import crawls, health, ingest, post_dumps, rechecks
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
@@ -85,6 +85,7 @@ def run(options: IngestSocial, progress: Progress) -> Result:
             name: sources[name] for name in sources if name in fresh or (due[name].ids and name not in unreachable)
         }
         batch_id, tally = ingest.new_batch_id(), ingest.Tally()
+        crawls.clear_interrupted(lake, "social", sources)
         for name in sources:
             tally.see(name, 0)
         config = {**options.model_dump(mode="json"), "sources": [source.model_dump() for source in sources.values()]}
@@ -96,6 +97,8 @@ def run(options: IngestSocial, progress: Progress) -> Result:
             if readings:
                 rows = [*_state_rows(readings, options.max_items, watermarks), *rechecks.rows(readings, sources, due)]
                 ingest.record_fetches(lake, "ingest_social", batch_id, rows)
+                crawls.sweep(lake, "social", batch_id, reading)
+                crawls.close_crawls(lake, "social", [batch_id])
             progress.say(tally.line())
             result = _result(lake, tally, readings, unreachable, batch_id, added, started)
             result |= {"withdrawn": len(withdrawn), "rechecked": rechecks.summary(readings, due)}
@@ -240,6 +243,7 @@ def _read(
         }
         for group in hosts.values()
     ]
+    crawls.open_crawl(lake, "social", batch_id, sources)
     recheck = {name: due[name].ids for name in sources}
     gone = _forgotten(lake, sources)
     read = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items, recheck, gone)

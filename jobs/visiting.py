@@ -1,12 +1,10 @@
 """Visiting pages in Spark: a partition is some hosts, so that politeness holds however many executors there are.
 
-A crawl that is killed is gone on with: `crawls/<kind>/<batch>.json` stands in the lake from before its first request
-until its outcome is in `fetches`; what its segments hold is taken over by the next crawl of the same sources.
+A crawl that is killed is gone on with: what its segments hold is taken over by the next crawl of the same sources.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from jobs import ingest
+from jobs import crawls, ingest
 from jobs.articles import VISITS
 from jobs.command import Bar, Progress
 from lmflow.crawl.http import Policy
@@ -56,7 +54,7 @@ def visit_all(
     plans = _host_plans(targets, sources)
     tasks = min(len(plans), spark.sparkContext.defaultParallelism)
     rows = pa.Table.from_pylist([{"plan": plan.as_json()} for plan in plans])
-    _open_crawl(lake, kind, batch_id, {target.source for target in targets})
+    crawls.open_crawl(lake, kind, batch_id, {target.source for target in targets})
     prefix = f"raw/{kind}/{batch_id}"
     visitor = _visitor(f"{lake.root}/objects", prefix, datetime.now(UTC) + time_limit)
     frame = ingest.map_rows(ingest.as_frame(spark, rows, tasks), visitor, VISITS)
@@ -123,16 +121,6 @@ def _visitor(
 # Crawls that were killed ----------------------------------------------------------------------------------------------
 
 
-def _marker(kind: str, batch_id: int) -> str:
-    return f"crawls/{kind}/{batch_id}.json"
-
-
-def _open_crawl(lake: Lake, kind: str, batch_id: int, sources: Collection[str]) -> None:
-    """Say that a crawl is under way, before its first page is stored."""
-    content = json.dumps({"batch_id": batch_id, "sources": sorted(sources)})
-    lake.objects.put(_marker(kind, batch_id), content.encode())
-
-
 def unfinished(lake: Lake, kind: str, sources: Collection[str]) -> tuple[list[Visit], list[int]]:
     """What killed crawls of these sources have done; the caller holds the sources' locks, so none of them still runs.
 
@@ -141,20 +129,11 @@ def unfinished(lake: Lake, kind: str, sources: Collection[str]) -> tuple[list[Vi
     """
     visits: dict[str, Visit] = {}
     whole = []
-    for key in lake.objects.list(f"crawls/{kind}/"):
-        crawl = json.loads(lake.objects.get(key))
-        if not set(crawl["sources"]) & set(sources):
-            continue
-        if set(crawl["sources"]) <= set(sources):
-            whole.append(crawl["batch_id"])
-        for visit in stored_visits(lake.objects, f"raw/{kind}/{crawl['batch_id']}"):
+    for batch_id, theirs in crawls.interrupted(lake, kind, sources):
+        if theirs <= set(sources):
+            whole.append(batch_id)
+        for visit in stored_visits(lake.objects, f"raw/{kind}/{batch_id}"):
             known = visits.get(visit.url)
             if visit.source in sources and (known is None or known.fetched_at < visit.fetched_at):
                 visits[visit.url] = visit
     return list(visits.values()), whole
-
-
-def close_crawls(lake: Lake, kind: str, batches: Iterable[int]) -> None:
-    """Their outcomes are in `fetches`: nothing is left to go on with."""
-    for batch_id in batches:
-        lake.objects.remove(_marker(kind, batch_id))

@@ -20,6 +20,16 @@ def _lmflow(path: str) -> tuple[int, int]:
     return count, size
 
 
+def _lmflow_copies(path: str) -> tuple[int, int]:
+    from lmflow.crawl.warc_reader import WarcReader, responses
+
+    count = size = 0
+    with open(path, "rb") as file:
+        for _, response in responses(WarcReader(file.read)):
+            count, size = count + 1, size + len(bytes(response.body))
+    return count, size
+
+
 def _fastwarc(path: str) -> tuple[int, int]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
@@ -42,7 +52,7 @@ def _warcio(path: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    read = {"lmflow": _lmflow, "fastwarc": _fastwarc, "warcio": _warcio}[sys.argv[1]]
+    read = {"lmflow": _lmflow, "lmflow-copies": _lmflow_copies, "fastwarc": _fastwarc, "warcio": _warcio}[sys.argv[1]]
     read(sys.argv[2])  # warm: imports, page cache
     started = time.process_time()
     responses_, bytes_ = read(sys.argv[2])

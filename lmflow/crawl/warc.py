@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import IO, Final
 
+from isal import igzip
+
 _TRANSFER_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding", "content-length"})
-#: Of gzip. Level 6 makes news pages 5 % smaller and takes twice the time, which is most of a crawl's.
-_LEVEL: Final = 4
+#: Of ISA-L. zlib's level 4 makes news pages 10 % smaller and takes nine times as long, which was half of a crawl's.
+_LEVEL: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class WarcWriter:
         return self._buffer.getvalue()
 
     def add_response(
-        self, url: str, status: int, headers: Mapping[str, str], body: bytes, fetched_at: datetime
+        self, url: str, status: int, headers: Mapping[str, str], body: bytes | memoryview, fetched_at: datetime
     ) -> Place:
         """Append one HTTP response."""
         return self.add(response_record(url, status, headers, body, fetched_at))
@@ -65,7 +67,9 @@ def info_record(software: str) -> bytes:
     return _record("warcinfo", datetime.now(UTC), fields, "application/warc-fields")
 
 
-def response_record(url: str, status: int, headers: Mapping[str, str], body: bytes, fetched_at: datetime) -> bytes:
+def response_record(
+    url: str, status: int, headers: Mapping[str, str], body: bytes | memoryview, fetched_at: datetime
+) -> bytes:
     """One HTTP response as a gzip member."""
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
     lines = [f"HTTP/1.1 {status} {phrase}"]
@@ -124,7 +128,7 @@ def _record(kind: str, moment: datetime, block: bytes, content_type: str, url: s
         f"Content-Length: {len(block)}",
     ]
     record = "\r\n".join(fields).encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
-    return gzip.compress(record, _LEVEL, mtime=0)
+    return bytes(igzip.compress(record, _LEVEL, mtime=0))
 
 
 def read_response(file: IO[bytes], place: Place) -> bytes:

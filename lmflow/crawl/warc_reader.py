@@ -56,11 +56,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The HTTP message of a response record, its body decoded."""
+    """The HTTP message of a response record, its body decoded; a view of the record where there was nothing to undo."""
 
     status: int
     headers: dict[str, str]
-    body: bytes
+    body: bytes | memoryview
 
     @property
     def content_type(self) -> str:
@@ -117,6 +117,7 @@ class WarcReader:
                 data = stream.unconsumed_tail
                 held.append(piece)
                 size += len(piece)
+                del piece  # its memory is used again for the next one
                 if size > _MOST_HELD:  # a whole file in one member
                     yield b"".join(held)
                     held, size = [], 0
@@ -126,6 +127,7 @@ class WarcReader:
                         break
             if stream.eof:
                 yield b"".join(held)
+                held.clear()
                 data = stream.unused_data or self._read(_READ)
                 if data.startswith(_MEMBER):
                     continue
@@ -222,13 +224,13 @@ def http_response(record: Record, most_bytes: int = MOST_RECORD_BYTES) -> HttpRe
     if len(line) < 2 or not line[0].startswith(b"HTTP/") or not line[1][:3].isdigit():
         return None
     headers = _fields(head)
-    body = content[end.end() : stop]
+    body: bytes | memoryview = memoryview(content)[end.end() : stop]
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = _dechunked(body)
+        body = _dechunked(bytes(body))
     encoding = headers.get("content-encoding", "")
     if encoding:
         try:
-            body = read_body([body], encoding, most_bytes)
+            body = read_body([bytes(body)], encoding, most_bytes)
         except TooLargeError:
             return None
         except EncodingError:
@@ -241,7 +243,7 @@ def _fields(head: bytes) -> dict[str, str]:
     fields: dict[str, str] = {}
     name = ""
     for line in head.decode("utf-8", "replace").splitlines()[1:]:
-        if line[:1] in (" ", "\t") and name:
+        if line[:1] in (" ", "\t") and name in fields:
             fields[name] += " " + line.strip()
             continue
         name, found, value = line.partition(":")

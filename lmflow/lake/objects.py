@@ -122,6 +122,15 @@ class Objects:
             return
         self._path(key).unlink(missing_ok=True)
 
+    def discard_partials(self, prefix: str) -> None:
+        """Remove what writers that were killed left half written in a folder; no writer may be at work there.
+
+        Stores of objects keep no part of one, so that there is nothing to do on S3.
+        """
+        if not self._s3:
+            for path in self._path(prefix).glob(".*"):
+                path.unlink(missing_ok=True)
+
     def _cached(self, key: str) -> Path:
         return settings().home / "cache" / self._bucket / self._key(key)
 

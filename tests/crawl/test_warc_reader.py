@@ -30,7 +30,7 @@ def archive(bodies: list[bytes]) -> list[bytes]:
     return members
 
 
-def read(content: bytes) -> tuple[list[bytes], dict[str, int]]:
+def read(content: bytes) -> tuple[list[bytes | memoryview], dict[str, int]]:
     reader = WarcReader(io.BytesIO(content).read)
     return [response.body for _, response in responses(reader)], dict(reader.damages)
 
@@ -72,6 +72,12 @@ def test_noise_between_records_and_a_file_that_breaks_off_are_counted() -> None:
     plain = [gzip.decompress(member) for member in members]
     assert read(plain[0] + plain[1] + b"noise\r\n\r\n" + plain[2]) == ([b"one", b"two"], {"head": 1})
     assert read(plain[0] + plain[1].replace(b"Content-Length: ", b"Content-Length: x", 1) + plain[2])[0] == [b"two"]
+
+
+def test_a_head_with_a_line_that_names_nothing_is_read() -> None:
+    head = b"WARC/1.0\r\nWARC-Type: response\r\n<head>\r\n going on\r\nContent-Length: 2\r\n\r\n"
+    (record,) = WarcReader(io.BytesIO(head + b"ok\r\n\r\n").read)
+    assert (record.kind, record.block) == ("response", b"ok")
 
 
 @given(st.binary(max_size=400))

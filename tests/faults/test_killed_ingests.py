@@ -81,8 +81,18 @@ def test_killed_before_and_after_its_commit_it_loses_and_doubles_nothing(
         before = len(stored(home))
         states[moment] = (before, run_again(work)["documents_added"], len(stored(home)))
         assert run_again(work)["status"] == "nothing_new"  # how far it got is known now
+        assert stray(home) == []
     expected = {BEFORE: (0, work.documents, work.documents), AFTER: (work.documents, 0, work.documents)}
     assert states == {moment: expected[moment] for moment in moments}
+
+
+def stray(home: Path) -> list[str]:
+    """What lies among raw files, or is left of runs, and no document points to."""
+    objects = home / "lake/objects"
+    rows = Lake(f"file://{home}/lake").table("documents").read(["raw_uri"]).to_pylist()
+    pointed = {row["raw_uri"].partition("#")[0].removeprefix("file://") for row in rows}
+    files = [path for folder in ("raw", "crawls") for path in (objects / folder).rglob("*") if path.is_file()]
+    return sorted(str(path) for path in files if str(path) not in pointed)
 
 
 def run_again(work: Workload) -> dict[str, Any]:

@@ -258,6 +258,12 @@ def test_an_archive_gives_its_articles_once_and_damaged_records_are_counted(tmp_
         (news_id(f"https://x.org/{name}.html"), moment) for name in "abc"
     }
     assert news(warc=(str(path),))["status"] == "nothing_new"
+    other = tmp_path / "elsewhere" / path.name
+    other.parent.mkdir()
+    writer = WarcWriter("test")
+    writer.add_response("https://x.org/e.html", 200, {"content-type": "text/html"}, page("Story e."), moment)
+    other.write_bytes(writer.content)
+    assert news(warc=(str(other), str(path)))["new"] == 1  # files of one name are two archives
     with pytest.raises(InputError, match="stands alone"):
         news(warc=(str(path),), lang="en")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.command import Bar
@@ -16,12 +14,13 @@ from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.tokens import token_vectors
 from lmflow.errors import ServiceError
 from lmflow.evaluation.scores import document_nats
+from lmflow.lake import Lake
 from lmflow.models.families import NEURAL, PRESETS, resized
 from lmflow.models.neural import NeuralModel
 from lmflow.models.vae import Vae
-from lmflow.settings import settings
 from lmflow.training import registration
 from lmflow.training.batches import Batches, batches_of
+from lmflow.training.checkpoint import Checkpoints
 from lmflow.training.loop import Point, train
 from lmflow.training.recipes import RECIPES
 from lmflow.training.schedule import Schedule
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from jobs.warm_start import Continuation
 
 EXPERIMENT: Final = "lmflow/language-model"
+_RUN: Final = "run_id"  # of the MLflow run, beside the checkpoints
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
 _SCHEDULED: Final = (
     *("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision"),
@@ -62,9 +62,9 @@ class Work:
     going_on: Continuation | None = None
 
     @property
-    def checkpoints(self) -> Path:
-        """Where its checkpoints lie."""
-        return settings().home / "checkpoints" / self.key
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints, in the lake: a training that was stopped goes on on any host."""
+        return Checkpoints(Lake.open().objects.uri(f"checkpoints/{self.key}"))
 
 
 def preset_name(options: TrainLanguageModel) -> str:
@@ -119,8 +119,8 @@ def run_of(work: Work) -> Iterator[tracking.Run]:
     tags = {"model": work.name, "input_digest": work.key}
     if options.study is not None:
         tags["mlflow.parentRunId"] = options.study
-    with tracking.run(EXPERIMENT, title, config, tags, _continued(work.checkpoints), system_metrics=True) as opened:
-        _remember(work.checkpoints, opened.run_id)
+    with tracking.run(EXPERIMENT, title, config, tags, work.checkpoints.noted(_RUN), system_metrics=True) as opened:
+        work.checkpoints.note(_RUN, opened.run_id)
         opened.log_dataset(
             f"dataset-{options.lang}",
             work.dataset.folder.as_uri(),
@@ -172,8 +172,8 @@ def train_network(
         return model
 
     batches = batches_for(options, dataset)
-    folder = work.checkpoints
-    model, outcome = train(build, batches, validate, schedule, folder, options.replicas, report, pause_after)
+    kept = work.checkpoints
+    model, outcome = train(build, batches, validate, schedule, kept, options.replicas, report, pause_after)
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
     opened.log_history(unsent)
@@ -190,15 +190,3 @@ def latent_metrics(model: Vae, dataset: Dataset, split: str) -> dict[str, float]
     """Bounds and KL in nats a sentence (a piece of a longer document), and how many latent units say something."""
     report = model.latent_report(dataset.split(split).documents())
     return {f"{split}_{name}": float(value) for name, value in asdict(report).items()}
-
-
-def _continued(checkpoints: Path) -> str | None:
-    path = checkpoints / "run_id"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _remember(checkpoints: Path, run_id: str) -> None:
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    partial = checkpoints / f".run_id.{os.getpid()}"
-    partial.write_text(run_id, encoding="utf-8")
-    partial.rename(checkpoints / "run_id")

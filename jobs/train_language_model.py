@@ -31,7 +31,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +204,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         with network_training.run_of(work) as opened:
             trained = _mix(parts, dataset) if parts else _train(work, opened, progress)
             result = _registered(work, trained, parts, opened)
-        shutil.rmtree(work.checkpoints, ignore_errors=True)
+        work.checkpoints.remove()
     return result
 
 

@@ -57,6 +57,7 @@ def figures(model: LanguageModel, dataset: Dataset, tokens_per_second: float) ->
 def train_one(family: str, preset_name: str, folder: Path, epochs: float) -> dict[str, Any]:
     """Train one network and score it."""
     from lmflow.training.batches import batches_of
+    from lmflow.training.checkpoint import in_folder
     from lmflow.training.loop import train
     from lmflow.training.recipes import RECIPES
 
@@ -69,7 +70,7 @@ def train_one(family: str, preset_name: str, folder: Path, epochs: float) -> dic
             batches_of(NEURAL[family], preset, dataset.split("train"), schedule),
             lambda model: float(document_nats(model, dataset, "valid").sum() / n_valid),
             schedule,
-            Path(checkpoints),
+            in_folder(Path(checkpoints)),
         )
     return {
         **figures(model, dataset, outcome.tokens_per_second),

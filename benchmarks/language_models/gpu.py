@@ -31,6 +31,7 @@ def measure(family: str, preset_name: str, vocabulary: int, precision: str) -> d
     """Tokens a second of one preset, and its share of the matrix rate."""
     from lmflow.models.families import NEURAL, PRESETS
     from lmflow.training.batches import StreamBatches
+    from lmflow.training.checkpoint import in_folder
     from lmflow.training.loop import train
     from lmflow.training.recipes import RECIPES
 
@@ -44,7 +45,7 @@ def measure(family: str, preset_name: str, vocabulary: int, precision: str) -> d
             StreamBatches(tokens, schedule),
             lambda model: 0.0,
             schedule,
-            Path(folder),
+            in_folder(Path(folder)),
             report=lambda point, total: ends.append(time.perf_counter()),
         )
     speed = read * (len(ends) - WARM_UP) / (ends[-1] - ends[WARM_UP - 1])

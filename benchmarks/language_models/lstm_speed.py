@@ -23,6 +23,7 @@ def measure(layers: int, width: int, batch: int, length: int) -> float:
     """Tokens a second of one shape."""
     from lmflow.models.lstm import Lstm, LstmPreset
     from lmflow.training.batches import StreamBatches
+    from lmflow.training.checkpoint import in_folder
     from lmflow.training.loop import train
     from lmflow.training.schedule import Schedule
 
@@ -37,7 +38,7 @@ def measure(layers: int, width: int, batch: int, length: int) -> float:
             StreamBatches(tokens, schedule),
             lambda model: 0.0,
             schedule,
-            Path(folder),
+            in_folder(Path(folder)),
             report=lambda point, total: ends.append(time.perf_counter()),
         )
     return batch * length * (len(ends) - WARM_UP) / (ends[-1] - ends[WARM_UP - 1])

@@ -35,6 +35,7 @@ def ours(family: str) -> dict[str, float]:
     from lmflow.models.lstm import LstmPreset
     from lmflow.models.transformer import TransformerPreset
     from lmflow.training.batches import StreamBatches
+    from lmflow.training.checkpoint import in_folder
     from lmflow.training.loop import train
     from lmflow.training.schedule import Schedule
     from lmflow.training.stepper import Stepper, strategy
@@ -54,7 +55,7 @@ def ours(family: str) -> dict[str, float]:
             batches,
             lambda model: 0.0,
             schedule,
-            Path(folder),
+            in_folder(Path(folder)),
             report=lambda point, total: ends.append(time.perf_counter()),
         )
     loop = float(np.median(np.diff(ends)[WARM_UP:-1]))

@@ -57,6 +57,22 @@ class Objects:
         """
         return self.local(key).read_bytes()
 
+    def fresh(self, key: str) -> bytes:
+        """The whole object as it is now, for what other hosts change: never from this host's cache.
+
+        Raises:
+            InputError: there is no such object.
+        """
+        if self._s3:
+            self._cached(key).unlink(missing_ok=True)
+        return self.get(key)
+
+    def sweep(self, prefix: str) -> None:
+        """Remove what killed writers left half-written in the folder `prefix`; nobody may be writing there."""
+        if not self._s3:
+            for partial in self._path(prefix).glob(".*.*"):
+                partial.unlink(missing_ok=True)
+
     def open(self, key: str) -> IO[bytes]:
         """A seekable binary file over the object."""
         return self.local(key).open("rb")
@@ -86,7 +102,7 @@ class Objects:
             return
         root = self._path("")
         folder = self._path(prefix)
-        if prefix.endswith("/") and not folder.is_dir():
+        if (not prefix or prefix.endswith("/")) and not folder.is_dir():
             return
         folder = folder if folder.is_dir() else folder.parent
         names = (str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file())

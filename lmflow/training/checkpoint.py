@@ -1,10 +1,13 @@
-"""Checkpoints of a training run: whole or absent, the newest few kept."""
+"""Checkpoints of a training run in the lake, on file:// or s3://: whole or absent, the newest few kept."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +15,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-_KEPT: Final = 2  # beside `best.npz`
+from lmflow.errors import ServiceError
+from lmflow.lake.lease import lease
+from lmflow.lake.objects import Objects
+from lmflow.settings import settings
+
+_KEPT: Final = 2  # beside the best
+_BEST: Final = "best.npz"
 
 
 @dataclass(frozen=True)
@@ -24,39 +33,91 @@ class Checkpoint:
     facts: Mapping[str, Any]
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in one step (a rename), then remove all but the newest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write(folder / f"step-{checkpoint.step:09d}.npz", checkpoint)
-    for old in sorted(folder.glob("step-*.npz"))[:-_KEPT]:
-        old.unlink()
-    for abandoned in folder.glob(".*.partial"):
-        abandoned.unlink()
+class Checkpoints:
+    """The checkpoints of one training.
 
+    Args:
+        root: URI of the folder that they lie in, file:// or s3://, theirs alone.
+    """
 
-def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Write one file, whole or not at all."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._objects = Objects(root)
+        digest = hashlib.sha256(root.encode()).hexdigest()[:32]
+        self._scratch = settings().home / "cache" / f"checkpoint-{digest}.npz"
+        self._lock = settings().home / "locks" / f"checkpoints-{digest}.lock"
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Store a checkpoint in one step, then remove all but the newest."""
+        self._put(f"step-{checkpoint.step:09d}.npz", checkpoint)
+        for old in sorted(self._objects.list("step-"))[:-_KEPT]:
+            self._objects.delete(old)
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint, None if there is none."""
+        names = sorted(self._objects.list("step-"))
+        return self._read(names[-1]) if names else None
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Store the best so far, in place of the one before."""
+        self._put(_BEST, checkpoint)
+
+    def best(self) -> Checkpoint:
+        """What `save_best` stored last."""
+        return self._read(_BEST)
+
+    def note(self, name: str, text: str) -> None:
+        """Keep a few words beside the checkpoints."""
+        self._objects.put(name, text.encode())
+
+    def noted(self, name: str) -> str | None:
+        """What `note` kept, None if there is nothing."""
+        return self._objects.get(name).decode() if self._objects.exists(name) else None
+
+    def remove(self) -> None:
+        """Remove them all."""
+        self._objects.sweep("")
+        for name in list(self._objects.list("")):
+            self._objects.delete(name)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One trainer at a time, on this host or another. A process that dies holds nothing (a host: for a minute).
+
+        Raises:
+            ServiceError: another process trains from here.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ServiceError(
+                    f"another process trains from {self.root}; wait for it to end, then try again"
+                ) from None
+            with lease(self._objects, "trainer.json"):
+                self._objects.sweep("")  # what a killed trainer left half-written
+                yield
+
+    def _put(self, name: str, checkpoint: Checkpoint) -> None:
+        self._scratch.parent.mkdir(parents=True, exist_ok=True)
         facts = np.frombuffer(json.dumps(dict(checkpoint.facts)).encode(), np.uint8)
-        step = np.array(checkpoint.step)
-        np.savez(file, allow_pickle=False, facts=facts, step=step, **dict(checkpoint.arrays))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+        with self._scratch.open("wb") as file:
+            np.savez(file, allow_pickle=False, facts=facts, step=np.array(checkpoint.step), **dict(checkpoint.arrays))
+        try:
+            self._objects.put(name, self._scratch)
+        finally:
+            self._scratch.unlink()
+
+    def _read(self, name: str) -> Checkpoint:
+        with np.load(self._objects.local(name), allow_pickle=False) as arrays:
+            return Checkpoint(
+                step=int(arrays["step"]),
+                arrays={name: arrays[name] for name in arrays.files if name not in ("facts", "step")},
+                facts=json.loads(arrays["facts"].tobytes()),
+            )
 
 
-def latest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint of a folder, None if there is none."""
-    paths = sorted(folder.glob("step-*.npz"))
-    return read(paths[-1]) if paths else None
-
-
-def read(path: Path) -> Checkpoint:
-    """Read what `write` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return Checkpoint(
-            step=int(arrays["step"]),
-            arrays={name: arrays[name] for name in arrays.files if name not in ("facts", "step")},
-            facts=json.loads(arrays["facts"].tobytes()),
-        )
+def in_folder(folder: Path) -> Checkpoints:
+    """Checkpoints in a local folder."""
+    return Checkpoints(f"file://{os.path.abspath(folder)}")

@@ -7,20 +7,18 @@ CPU replica.
 
 from __future__ import annotations
 
-import fcntl
 import math
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from lmflow.models.neural import NeuralModel
-from lmflow.training import checkpoint
 from lmflow.training.batches import Batches
+from lmflow.training.checkpoint import Checkpoint, Checkpoints
 from lmflow.training.schedule import Schedule
 from lmflow.training.stepper import Stepper, strategy
 
@@ -87,19 +85,19 @@ def train(
     batches: Batches,
     validate: Callable[[NeuralModel], float],
     schedule: Schedule,
-    folder: Path,
+    checkpoints: Checkpoints,
     replicas: int = 1,
     report: Callable[[Point, int], None] = lambda point, total: None,
     pause_after: int | None = None,
 ) -> tuple[Any, Outcome]:
-    """Train until the schedule ends, going on from the newest checkpoint in `folder` if there is one.
+    """Train until the schedule ends, going on from the newest of `checkpoints` if there is one.
 
     Args:
         build: makes the model; called inside the strategy's scope.
         batches: the training text.
         validate: validation loss in nats a token.
         schedule: how to train.
-        folder: where checkpoints go; one training a folder.
+        checkpoints: of this training alone.
         replicas: GPUs, or logical CPU devices where there is none, to spread each batch over.
         report: called after every step with what is known and the number of steps in all.
         pause_after: the step after which to stop with a checkpoint; a later call that asks for more goes on there, and
@@ -110,7 +108,8 @@ def train(
         training went. SIGTERM ends it early, after a checkpoint.
 
     Raises:
-        ValueError: the batch cannot be split over the replicas, or another process trains in `folder`.
+        ValueError: the batch cannot be split over the replicas.
+        ServiceError: another process trains from these checkpoints.
         TrainingDiverged: the loss is not a number.
         TrainingOutOfMemory: a step does not fit.
     """
@@ -118,8 +117,8 @@ def train(
     with spread.scope():
         model = build()
         stepper = Stepper(spread, model, schedule)
-    with _locked(folder), _StopOnSignal() as stop:
-        training = _Training(model, stepper, batches, validate, schedule, folder, report, pause_after)
+    with checkpoints.locked(), _StopOnSignal() as stop:
+        training = _Training(model, stepper, batches, validate, schedule, checkpoints, report, pause_after)
         training.restore()
         training.go_on(stop)
         return model, training.outcome()
@@ -133,12 +132,12 @@ class _Training:
         batches: Batches,
         validate: Callable[[NeuralModel], float],
         schedule: Schedule,
-        folder: Path,
+        checkpoints: Checkpoints,
         report: Callable[[Point, int], None],
         pause_after: int | None,
     ) -> None:
         self._model, self._stepper, self._batches, self._validate = model, stepper, batches, validate
-        self._schedule, self._folder, self._report = schedule, folder, report
+        self._schedule, self._checkpoints, self._report = schedule, checkpoints, report
         self._total = max(1, round(schedule.epochs * batches.per_epoch))
         self._evaluate_every = schedule.evaluate_every or batches.per_epoch
         self._pause_after = self._total if pause_after is None else pause_after
@@ -211,7 +210,7 @@ class _Training:
 
     def _diverged(self, norm: float) -> str:
         step = self._progress.step
-        found = checkpoint.latest(self._folder)
+        found = self._checkpoints.latest()
         good = f"the last good checkpoint is that of step {found.step}" if found else "there is no checkpoint yet"
         read = self._batches.documents(step)
         more = f" and {len(read) - _SHOWN_DOCUMENTS} more" if len(read) > _SHOWN_DOCUMENTS else ""
@@ -228,7 +227,7 @@ class _Training:
             better = valid < progress.best * (1 - _BETTER)
             if better and schedule.patience:
                 values = {f"model{i}": value for i, value in enumerate(self._stepper.weights())}
-                checkpoint.write(self._folder / "best.npz", checkpoint.Checkpoint(progress.step, values, {}))
+                self._checkpoints.save_best(Checkpoint(progress.step, values, {}))
         progress.best = min(valid, progress.best)
         progress.worse = 0 if better else progress.worse + 1
         if not better:
@@ -244,7 +243,7 @@ class _Training:
     def _keep_best(self) -> None:
         """What the trained model is: the best weights where training stops early, else the (averaged) last ones."""
         if self._ended and self._schedule.patience:
-            found = checkpoint.read(self._folder / "best.npz")
+            found = self._checkpoints.best()
             self._stepper.set_weights([found.arrays[f"model{i}"] for i in range(len(found.arrays))])
         else:
             with self._stepper.averaged():
@@ -253,15 +252,17 @@ class _Training:
 
     def _save(self) -> None:
         facts = {"schedule": asdict(self._schedule), "progress": asdict(self._progress)}
-        checkpoint.save(self._folder, checkpoint.Checkpoint(self._progress.step, self._stepper.arrays(), facts))
+        self._checkpoints.save(Checkpoint(self._progress.step, self._stepper.arrays(), facts))
 
     def restore(self) -> None:
         """Go on from the newest checkpoint, if there is one."""
-        found = checkpoint.latest(self._folder)
+        found = self._checkpoints.latest()
         if found is None:
             return
         if found.facts["schedule"] != asdict(self._schedule):
-            raise ValueError(f"{self._folder} holds checkpoints of another schedule; remove it, or use another folder")
+            raise ValueError(
+                f"{self._checkpoints.root} holds checkpoints of another schedule; remove it, or use another folder"
+            )
         self._stepper.restore(dict(found.arrays))
         self._progress = _Progress(**found.facts["progress"])
 
@@ -274,18 +275,6 @@ class _Training:
             interrupted=not (self._ended or self._paused),
             input_share=self._progress.waited / max(self._progress.seconds, 1e-9),
         )
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One trainer a folder; the kernel frees it when the process dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process trains in {folder}; wait for it to end, then try again") from None
-        yield
 
 
 class _Stopped(Exception):

@@ -10,6 +10,7 @@ import numpy as np
 
 from lmflow.models.lstm import Lstm, LstmPreset
 from lmflow.training.batches import StreamBatches
+from lmflow.training.checkpoint import in_folder
 from lmflow.training.loop import train
 from lmflow.training.schedule import Schedule
 
@@ -28,4 +29,4 @@ def build() -> Lstm:
 
 if __name__ == "__main__":
     tokens = np.arange(100_000) % 5000
-    train(build, StreamBatches(tokens, SCHEDULE), lambda model: 0.0, SCHEDULE, Path(sys.argv[1]))
+    train(build, StreamBatches(tokens, SCHEDULE), lambda model: 0.0, SCHEDULE, in_folder(Path(sys.argv[1])))

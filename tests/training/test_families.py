@@ -12,8 +12,8 @@ import pytest
 
 from lmflow.dataset.shards import Split
 from lmflow.models import families
-from lmflow.training import checkpoint
 from lmflow.training.batches import StreamBatches, batches_of
+from lmflow.training.checkpoint import in_folder
 from lmflow.training.loop import Point, train
 from lmflow.training.schedule import Schedule
 from tests.training.trainer import SHAPES
@@ -41,7 +41,7 @@ def fit(
         batches_of(families.NEURAL[family], SHAPES[family], SPLIT, schedule),
         lambda model: sign * float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()),
         schedule,
-        folder,
+        in_folder(folder),
         report=report,
         pause_after=pause_after,
     )
@@ -85,7 +85,7 @@ def test_averaging_starts_when_validation_stops_improving_and_survives_a_crash(t
     model, _ = fit("awd-lstm", tmp_path / "whole", schedule, sign=-1)
     with pytest.raises(Crash):
         fit("awd-lstm", tmp_path / "crashed", schedule, 40, sign=-1)
-    assert checkpoint.latest(tmp_path / "whole").facts["progress"]["averaging_from"] > 0
+    assert in_folder(tmp_path / "whole").latest().facts["progress"]["averaging_from"] > 0
     resumed, _ = fit("awd-lstm", tmp_path / "crashed", schedule, sign=-1)
     for one, other in zip(model.variables, resumed.variables, strict=True):
         assert np.array_equal(np.asarray(one), np.asarray(other))

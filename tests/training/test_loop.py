@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import signal
 import subprocess
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lmflow.errors import ServiceError
 from lmflow.models.lstm import Lstm, LstmPreset
-from lmflow.training import checkpoint
 from lmflow.training.batches import StreamBatches
+from lmflow.training.checkpoint import Checkpoint, Checkpoints, in_folder
 from lmflow.training.loop import TrainingDiverged, train
 from lmflow.training.schedule import Schedule
 
@@ -61,19 +61,19 @@ def test_runs_killed_in_a_step_an_evaluation_and_a_checkpoint_end_in_the_same_we
     }
     for kill_in, (_, left) in moments.items():
         finish(killed[kill_in], -signal.SIGKILL)
-        assert checkpoint.latest(tmp_path / kill_in / "checkpoints" / "1").step == left
+        assert in_folder(tmp_path / kill_in / "checkpoints" / "1").latest().step == left
     resumed = {kill_in: start(tmp_path / kill_in, "lstm", schedule=IN_PARTS) for kill_in in moments}
     for kill_in, process in resumed.items():
         assert finish(process) == "steps 88 points [20, 40, 60, 80, 88]\n"
         whole, again = weights(uninterrupted, "lstm"), weights(tmp_path / kill_in, "lstm")
         assert all(np.array_equal(whole[name], again[name]) for name in whole)
-        assert not list((tmp_path / kill_in / "checkpoints" / "1").glob(".*.partial"))
+        assert not list((tmp_path / kill_in / "checkpoints" / "1").glob(".*"))
 
 
 def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -> None:
     stopped = start(tmp_path, "lstm", kill_at=24, kill_with="SIGTERM")
     assert "points [20]" in finish(stopped)
-    found = checkpoint.latest(tmp_path / "checkpoints" / "1")
+    found = in_folder(tmp_path / "checkpoints" / "1").latest()
     assert found.step in (24, 25)
     assert len(list((tmp_path / "checkpoints" / "1").glob("*.npz"))) <= 3
 
@@ -88,7 +88,7 @@ def test_sigterm_from_outside_ends_a_long_training_with_a_checkpoint_in_ten_seco
     process.send_signal(signal.SIGTERM)
     steps = int(finish(process).split()[1])
     assert time.monotonic() - asked < 10
-    assert checkpoint.latest(folder).step == steps
+    assert in_folder(folder).latest().step == steps
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits its memory by what /proc says")
@@ -110,10 +110,8 @@ def test_two_replicas_with_dropout_and_an_uneven_batch_train_what_one_would(fami
 
 def test_one_process_trains_in_a_folder(tmp_path: Path) -> None:
     schedule = Schedule(batch_size=2, sequence_length=4)
-    with (tmp_path / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another process trains in"):
-            train(build, StreamBatches(np.arange(99) % 8, schedule), lambda model: 0.0, schedule, tmp_path)
+    with in_folder(tmp_path).locked(), pytest.raises(ServiceError, match="another process trains from file://"):
+        train(build, StreamBatches(np.arange(99) % 8, schedule), lambda model: 0.0, schedule, in_folder(tmp_path))
 
 
 def test_a_text_shorter_than_a_step_and_a_loss_that_is_no_number_say_what_to_change(tmp_path: Path) -> None:
@@ -127,16 +125,29 @@ def test_a_text_shorter_than_a_step_and_a_loss_that_is_no_number_say_what_to_cha
     with pytest.raises(
         TrainingDiverged, match=r"at step 7 of 10; the last good checkpoint is that of step 6; it read a"
     ):
-        train(build, batches, lambda model: 0.0, hot, tmp_path / "hot")
+        train(build, batches, lambda model: 0.0, hot, in_folder(tmp_path / "hot"))
 
 
 def test_a_checkpoint_is_whole_or_absent_and_only_the_newest_are_kept(tmp_path: Path) -> None:
+    keep_five(in_folder(tmp_path / "here"))
+    assert len(list((tmp_path / "here").glob("step-*.npz"))) == 2
+    (tmp_path / "here" / ".step-000000009.npz.1").write_bytes(b"half")
+    with in_folder(tmp_path / "here").locked():
+        assert not (tmp_path / "here" / ".step-000000009.npz.1").exists()
+    in_folder(tmp_path / "here").remove()
+    assert not list((tmp_path / "here").iterdir())
+
+
+def keep_five(checkpoints: Checkpoints) -> None:
+    assert checkpoints.latest() is None and checkpoints.noted("run_id") is None
     for step in range(1, 6):
-        checkpoint.save(tmp_path, checkpoint.Checkpoint(step, {"a": np.full(3, step)}, {"步": step}))
-    (tmp_path / ".step-9.1.partial").write_bytes(b"half")
-    found = checkpoint.latest(tmp_path)
+        checkpoints.save(Checkpoint(step, {"a": np.full(3, step)}, {"步": step}))
+        checkpoints.save_best(Checkpoint(step, {"a": np.full(3, step)}, {}))
+    checkpoints.note("run_id", "abc")
+    found = checkpoints.latest()
+    assert found is not None
     assert (found.step, found.facts["步"], found.arrays["a"].tolist()) == (5, 5, [5, 5, 5])
-    assert len(list(tmp_path.glob("step-*.npz"))) == 2
+    assert (checkpoints.best().step, checkpoints.noted("run_id")) == (5, "abc")
 
 
 def test_every_step_reads_the_next_tokens_of_every_stream_and_starts_each_epoch_afresh() -> None:

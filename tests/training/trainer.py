@@ -84,7 +84,7 @@ def main(
             StreamBatches(tokens, chosen),
             validate,
             chosen,
-            place / "checkpoints" / str(number),
+            checkpoint.in_folder(place / "checkpoints" / str(number)),
             number,
             report,
         )

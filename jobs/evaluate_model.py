@@ -2,7 +2,8 @@
 
 The score is bits per byte of the original text, so models with different tokenizers are compared on equal terms: in
 all, by source and by language, each with a bootstrap interval over documents. Scores by document are kept with the run
-that trained the model; the gate pairs them. Scored once for the same documents.
+that trained the model; the gate pairs them. Beside it, how often the model completes the last word of a passage
+(lmflow/evaluation/cloze.py). Scored once for the same documents.
 
 Examples:
   python -m jobs.evaluate_model --model models:/lm-en/3
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +27,8 @@ from lmflow import registry, tracking
 from lmflow.dataset import store
 from lmflow.dataset.shards import Dataset
 from lmflow.errors import InputError
+from lmflow.evaluation import cloze
+from lmflow.evaluation.cloze import ClozeScore, passages
 from lmflow.evaluation.compression import Estimate, bits_per_byte, by_group
 from lmflow.evaluation.scores import Scores
 from lmflow.lake import Lake
@@ -45,6 +49,8 @@ class EvaluateModel(Options):
 
 def run(options: EvaluateModel, progress: Progress) -> Result:
     """Score on the held-out documents as they are now, unless that has been done."""
+    import mlflow
+
     version = _version(options.model)
     lang = version.name.removeprefix("lm-")
     dataset = store.latest(Lake.open(), lang)
@@ -57,13 +63,20 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
             found = Scores.read(tracking.download(version.run_id, Scores.artifact(digest), Path(scratch)))
             reason = f"version {version.version} was scored on these {len(found.doc_ids):,} documents before"
             return {"status": "nothing_new", "reason": reason, **facts, **_figures(found, langs)}
-        scores = _score(version, dataset, digest, progress)
+        loaded = mlflow.pyfunc.load_model(version.uri)
+        scores = _score(version, loaded, dataset, digest, progress)
         scores.write(path)
-        figures = _figures(scores, langs)
+        completions = _cloze(loaded.unwrap_python_model(), dataset, progress)
+        figures = {**_figures(scores, langs), "cloze": {lang: asdict(score) for lang, score in completions.items()}}
+        completed = {
+            f"test_cloze_{lang}_{name}": float(value)
+            for lang, score in figures["cloze"].items()
+            for name, value in score.items()
+        }
         with tracking.run("lmflow/language-model", version.name, {}, run_id=version.run_id) as opened:
             opened.log_artifact(path, "evaluation")
             opened.log_dict(figures, f"evaluation/{digest[:16]}.json")
-            opened.log_metrics(figures["metrics"])
+            opened.log_metrics({**figures["metrics"], **completed})
             opened.log_dataset(
                 f"held-out-{lang}", dataset.folder.as_uri(), digest, "evaluation", dataset.manifest["splits"]["test"]
             )
@@ -90,11 +103,22 @@ def _version(uri: str) -> registry.Version:
     return found[0]
 
 
-def _score(version: registry.Version, dataset: Dataset, digest: str, progress: Progress) -> Scores:
-    import mlflow
+def _cloze(loaded: Any, dataset: Dataset, progress: Progress) -> dict[str, ClozeScore]:
+    """How often the model completes a passage's last word, by language; languages without passages are left out."""
+    split = dataset.split("test")
+    texts = [dataset.tokenizer.decode(ids) for ids in split.documents()]
+    found = {}
+    for lang in sorted(set(split.langs)):
+        mine = [(split.doc_ids[at], texts[at]) for at, its in enumerate(split.langs) if its == lang]
+        if asked := passages(mine, lang):
+            found[lang] = cloze.score(loaded.model, loaded.tokenizer.encode, asked)
+            progress.say(f"{lang}: {found[lang].accuracy:.1%} of {len(asked)} passages end in the model's first choice")
+    return found
+
+
+def _score(version: registry.Version, model: Any, dataset: Dataset, digest: str, progress: Progress) -> Scores:
     import pandas as pd
 
-    model = mlflow.pyfunc.load_model(version.uri)
     split = dataset.split("test")
     texts = [dataset.tokenizer.decode(ids) for ids in split.documents()]
     bits: list[float] = []

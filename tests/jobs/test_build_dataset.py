@@ -98,6 +98,9 @@ def test_several_languages_make_one_dataset_that_knows_the_language_of_each_docu
     for name, group in (*scored["by_language"].items(), *scored["by_source"].items()):
         assert group["low"] < group["value"] < group["high"]
         assert kept[f"test_bits_per_byte_{name}"] == pytest.approx(group["value"])
+    assert scored["cloze"].keys() == {"en", "zh"} and kept["test_cloze_en_passages"] >= 24
+    for found in scored["cloze"].values():
+        assert found["low"] <= found["accuracy"] <= found["high"] and found["accuracy"] > 0
     again = evaluate_model.run(evaluate_model.EvaluateModel(model=trained["model_uri"]), PROGRESS)
     assert again["status"] == "nothing_new" and again["by_language"] == scored["by_language"]
 

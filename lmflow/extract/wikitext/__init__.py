@@ -20,7 +20,7 @@ Stated rules:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lmflow.extract.wikitext.formulas import Formulas
 from lmflow.extract.wikitext.layout import layout
@@ -32,8 +32,7 @@ from lmflow.extract.wikitext.render import render
 __all__ = ["Formulas", "PlainText", "plain", "redirect_target", "to_text"]
 
 
-@dataclass(frozen=True, slots=True)
-class PlainText:
+class PlainText(NamedTuple):
     """A page as text, what its markup says about it, and what the text cost.
 
     `unexpanded` counts the templates that were dropped although a reader may see words in their place.
@@ -64,11 +63,9 @@ def plain(markup: str, lang: str, formulas: Formulas = "readable") -> PlainText:
     """Like `to_text`, with what the same sweeps learn about the page."""
     pruned = prune(markup, lang, formulas)
     rendered = render(pruned.markup, lang)
-    if rendered.unexpanded:
-        pruned.unexpanded.update(rendered.unexpanded)
     return PlainText(
         layout(rendered.text),
-        pruned.unexpanded,
+        Counter(pruned.unexpanded + rendered.unexpanded),
         categories(rendered.hidden_links),
         language_links(rendered.hidden_links),
         pruned.disambiguation,

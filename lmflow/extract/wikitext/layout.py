@@ -8,8 +8,6 @@ from typing import Final
 
 from lmflow.extract.wikitext.tables import CLOSE, OPEN, Row, is_parameter
 
-_HEADING = re.compile(r"(={1,6})\s*(.*?)\s*=*\s*")
-_LIST = re.compile(r"[*#:;]+[ \t]*")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
 _INVISIBLE: Final = ("\u200e", "\u200f", "\ufeff", "\u00ad", "\u2060")
@@ -75,21 +73,22 @@ class _Page:
     def structure(self, line: str) -> None:
         """A line that begins with a character of block structure."""
         first = line[0]
-        if first == OPEN:
+        if first in "*#:;":
+            self._item(line)
+        elif first == "|" or (first == "!" and self.tables):
+            self._cells(line)
+        elif first == "=" and line[-1] == "=" and (title := _title(line)):
+            self._row()
+            level = _level(line)
+            self.pending = [heading for heading in self.pending if heading[0] < level]
+            self.pending.append((level, title))
+            self.joinable = False
+        elif first == OPEN:
             self._row()
             self.tables.append(Row())
         elif first == CLOSE:
             if self.tables:
                 self.close_table()
-        elif first == "=" and line[-1] == "=" and (heading := _HEADING.fullmatch(line)) and heading[2]:
-            self._row()
-            level = len(heading[1])
-            self.pending = [*((above, title) for above, title in self.pending if above < level), (level, heading[2])]
-            self.joinable = False
-        elif first == "|" or (first == "!" and self.tables):
-            self._cells(line)
-        elif first in "*#:;":
-            self._item(line)
         elif line.startswith("----"):
             self.joinable = False
             if body := line.lstrip("-").strip():
@@ -107,21 +106,23 @@ class _Page:
     def _cells(self, line: str) -> None:
         """A line of cells. Outside a table it is left over from a broken one, or from a broken template."""
         if self.tables:
-            if self.tables[-1].starts_new(line):
+            row = self.tables[-1]
+            if line.startswith(("|-", "|+")) or row.is_caption:
                 self._row()
-            self.tables[-1].feed(line)
+            row.feed(line)
         elif not is_parameter(line):
             row = Row()
             row.feed(line)
             self._put(row.text())
 
     def _item(self, line: str) -> None:
-        marks = _LIST.match(line)
-        body = line[marks.end() :] if marks else line
+        body = line.lstrip("*#:;")
+        marks = line[: len(line) - len(body)]
+        body = body.lstrip(" \t")
         if not body:
             self.joinable = False
             return
-        is_item = marks is not None and ("*" in marks[0] or "#" in marks[0])
+        is_item = "*" in marks or "#" in marks
         if self.tables:
             row = self.tables[-1]
             if not row.is_empty:
@@ -131,8 +132,11 @@ class _Page:
 
     def _row(self) -> None:
         if self.tables:
-            self._put(self.tables[-1].text())
-            self.tables[-1].clear()
+            row = self.tables[-1]
+            if not row.is_empty:
+                self._put(row.text())
+            row.clear()
+        self.joinable = False
 
     def _put(self, line: str) -> None:
         """A line of its own."""
@@ -147,6 +151,15 @@ class _Page:
             mark = "=" * max(level, 2)
             self.pieces.append(f"\n{mark} {title} {mark}")
         self.pending, self.joinable = [], False
+
+
+def _level(line: str) -> int:
+    return min(6, len(line) - len(line.lstrip("=")))
+
+
+def _title(line: str) -> str:
+    """What stands between the marks of a heading."""
+    return line[_level(line) :].rstrip("=").strip()
 
 
 def _gap(before: str, after: str) -> str:

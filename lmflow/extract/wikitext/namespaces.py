@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 _NAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _CATEGORIES: Final = frozenset(_NAMES["categories"].split())
@@ -22,7 +22,7 @@ def is_hidden(target: str) -> bool:
     prefix, colon, rest = target.partition(":")
     if not colon or not prefix:
         return False
-    return _is_hidden_prefix(prefix) or _IMAGE_NAME.search(rest) is not None
+    return _kind(prefix) != "" or _IMAGE_NAME.search(rest) is not None
 
 
 def looks_like_category(target: str) -> bool:
@@ -34,16 +34,15 @@ def looks_like_category(target: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _is_hidden_prefix(prefix: str) -> bool:
-    return _key(prefix) in _HIDDEN or _is_language(prefix.strip())
-
-
-def _key(prefix: str) -> str:
-    return prefix.strip().replace(" ", "_").lower()
-
-
-def _is_language(code: str) -> bool:
-    return code not in _PROJECTS and _LANGUAGE.fullmatch(code) is not None
+def _kind(prefix: str) -> Literal["", "file", "category", "language"]:
+    """What a link is by what stands before its colon."""
+    key = prefix.strip().replace(" ", "_").lower()
+    if key in _CATEGORIES:
+        return "category"
+    if key in _HIDDEN:
+        return "file"
+    code = prefix.strip()
+    return "language" if code not in _PROJECTS and _LANGUAGE.fullmatch(code) else ""
 
 
 def categories(hidden_links: Iterable[str]) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def categories(hidden_links: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for target in hidden_links:
         prefix, _, name = target.partition(":")
-        if _key(prefix) in _CATEGORIES and name.strip():
+        if _kind(prefix) == "category" and name.strip():
             found[name.replace("_", " ").strip()] = None
     return tuple(found)
 
@@ -61,7 +60,6 @@ def language_links(hidden_links: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for target in hidden_links:
         prefix, _, title = target.partition(":")
-        code = prefix.strip()
-        if _is_language(code) and title.strip() and not _IMAGE_NAME.search(title):
-            found[code] = title.replace("_", " ").strip()
+        if _kind(prefix) == "language" and title.strip() and not _IMAGE_NAME.search(title):
+            found[prefix.strip()] = title.replace("_", " ").strip()
     return found

@@ -7,9 +7,8 @@ does (runs of braces, innermost first). Every token is looked at once, so the ti
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from lmflow.extract.wikitext import tables
 from lmflow.extract.wikitext.formulas import Formulas, formula
@@ -63,12 +62,11 @@ ESCAPES: Final = str.maketrans({char: f"&#{ord(char)};" for char in "[]{}|<>'*#:
 _LOST_GAP: Final = frozenset(" ,.;:)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(NamedTuple):
     """Markup with value templates, links and data tables only, and the templates dropped from it."""
 
     markup: str
-    unexpanded: Counter[str]
+    unexpanded: list[str]  # each as often as it was dropped
     disambiguation: bool
 
 
@@ -247,7 +245,7 @@ class _Pruner:
     def result(self) -> Pruned:
         """What the cuts leave."""
         pieces: list[str] = []
-        unexpanded: Counter[str] = Counter()
+        unexpanded: list[str] = []
         disambiguation = False
         end = 0
         markup = self.markup
@@ -266,7 +264,7 @@ class _Pruner:
                 if kind == "disambiguation":
                     disambiguation = True
                 else:
-                    unexpanded[name.strip().rstrip(":")] += 1
+                    unexpanded.append(name.strip().rstrip(":"))
             end = stop
         pieces.append(markup[end:])
         return Pruned("".join(pieces), unexpanded, disambiguation)

@@ -8,7 +8,6 @@ is open begins; what is never closed gives its text back.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Final, NamedTuple
 
 from lmflow.extract.wikitext.arguments import arguments
@@ -84,7 +83,7 @@ class Rendered(NamedTuple):
 
     text: str
     hidden_links: list[str]  # `Category:X`, `de:Y`, `File:Z`
-    unexpanded: Counter[str]
+    unexpanded: list[str]  # templates that could not be guessed, each as often as it stands there
 
 
 def render(markup: str, lang: str) -> Rendered:
@@ -107,7 +106,7 @@ class _Rendering:
         self._labels = 0  # external links whose label is being read
         self._in_ruby = False  # whether a reading was put into brackets of ours
         self.hidden_links: list[str] = []
-        self.unexpanded: Counter[str] = Counter()
+        self.unexpanded: list[str] = []
 
     def sweep(self, markup: str) -> None:
         """Look at every token once."""
@@ -242,7 +241,7 @@ class _Rendering:
                 return args.at(0)
         words = guess(name, args)
         if not words:
-            self.unexpanded[name.strip()] += 1
+            self.unexpanded.append(name.strip())
         return words
 
     def _variant(self, parts: list[str]) -> str:

@@ -40,7 +40,7 @@ def is_parameter(line: str) -> bool:
 class Row:
     """The row of a table that is being read."""
 
-    __slots__ = ("_caption", "_cells", "_has_words", "_is_header", "_more", "is_empty")
+    __slots__ = ("_cells", "_has_words", "_is_header", "_more", "is_caption", "is_empty")
 
     def __init__(self) -> None:
         self.clear()
@@ -50,28 +50,24 @@ class Row:
         self._cells: list[str] = []  # those with words
         self._has_words = False  # whether the last cell has
         self._more: list[str] = []  # further lines of the last cell
-        self._caption = False
         self._is_header = False
+        self.is_caption = False  # which ends with its line
         self.is_empty = True  # nothing of the row has words yet
-
-    def starts_new(self, line: str) -> bool:
-        """Whether a line with a leading `|` or `!` ends the row so far."""
-        return self._caption or line.startswith(("|-", "|+"))
 
     def feed(self, line: str) -> None:
         """A line that begins with `|` or `!`: cells, a caption, or the beginning of a row."""
+        if line.startswith("|-"):
+            return
         self._is_header = line[0] == "!"
-        mark = line[1:2] if line[0] == "|" else ""
-        if mark == "-":
-            return
-        self._end_cell()
-        body = line[1:]
-        if mark == "+":
-            self._caption = True
-            self._add(body[1:])
-            return
-        for cell in self._split(body):
-            self._add(cell)
+        self.is_caption = line.startswith("|+")
+        if self._more:
+            self._end_cell()
+        body = line[2 if self.is_caption else 1 :]
+        if self._is_header or ("||" in body and not self.is_caption):
+            for cell in self._split(body):
+                self._add(cell)
+        else:
+            self._add(body)
 
     def extend(self, line: str, joint: str = " ") -> None:
         """A further line of the last cell, which a line break within a row may have cut: then cells follow in it."""

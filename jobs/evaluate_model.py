@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from jobs.command import Options, Progress, Result, main
@@ -51,7 +52,7 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
     """Score on the held-out documents as they are now, unless that has been done."""
     import mlflow
 
-    version = _version(options.model)
+    version = version_of(options.model)
     lang = version.name.removeprefix("lm-")
     dataset = store.latest(Lake.open(), lang)
     digest, langs = dataset.manifest["held_out_digest"], dataset.split("test").langs
@@ -86,7 +87,12 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
     return {**facts, **figures}
 
 
-def _version(uri: str) -> registry.Version:
+def version_of(uri: str) -> registry.Version:
+    """The version that a URI names.
+
+    Raises:
+        InputError: there is none.
+    """
     matched = re.match(r"models:/([a-z-]+)(?:/(\d+)|@(\w+))$", uri)
     if matched is None:
         raise InputError(f"--model {uri}: write models:/lm-en/3 or models:/lm-en@champion")
@@ -117,18 +123,24 @@ def _cloze(loaded: Any, dataset: Dataset, progress: Progress) -> dict[str, Cloze
 
 
 def _score(version: registry.Version, model: Any, dataset: Dataset, digest: str, progress: Progress) -> Scores:
-    import pandas as pd
-
     split = dataset.split("test")
     texts = [dataset.tokenizer.decode(ids) for ids in split.documents()]
+    return Scores(digest, split.doc_ids, nats_of(version, model, texts, split.n_bytes, progress), split.n_bytes)
+
+
+def nats_of(
+    version: registry.Version, model: Any, texts: Sequence[str], n_bytes: NDArray[np.int64], progress: Progress
+) -> NDArray[np.float64]:
+    """Negative log probability of each text under a version, loaded as `model`. Shape [texts]."""
+    import pandas as pd
+
     bits: list[float] = []
     with progress.bar(len(texts), f"scoring {version.name} version {version.version}", "documents") as bar:
         for start in range(0, len(texts), _AT_ONCE):
-            rows = pd.DataFrame({"prompt": texts[start : start + _AT_ONCE]})
+            rows = pd.DataFrame({"prompt": list(texts[start : start + _AT_ONCE])})
             bits += model.predict(rows, params={"task": "score"})
             bar.advance(len(rows))
-    nats = np.array(bits) * split.n_bytes * np.log(2)
-    return Scores(digest, split.doc_ids, nats, split.n_bytes)
+    return np.asarray(np.array(bits) * n_bytes * np.log(2), np.float64)
 
 
 def _figures(scores: Scores, langs: Sequence[str]) -> Result:

@@ -65,7 +65,7 @@ def bits_per_byte(nats: Floats, n_bytes: Ints, seed: int = 0) -> Estimate:
     """
     _check(nats, n_bytes)
     bits = nats / np.log(2)
-    sums = _resampled_sums(np.stack([bits, n_bytes.astype(np.float64)]), seed)
+    sums = resampled_sums(np.stack([bits, n_bytes.astype(np.float64)]), seed)
     low, high = np.percentile(sums[0] / sums[1], [2.5, 97.5])
     return Estimate(float(bits.sum() / n_bytes.sum()), float(low), float(high))
 
@@ -105,7 +105,7 @@ def compare(first: Floats, second: Floats, n_bytes: Ints, seed: int = 0) -> Comp
     _check(first, n_bytes)
     _check(second, n_bytes)
     gap = (first - second) / np.log(2)
-    sums = _resampled_sums(np.stack([gap, n_bytes.astype(np.float64)]), seed)
+    sums = resampled_sums(np.stack([gap, n_bytes.astype(np.float64)]), seed)
     differences = sums[0] / sums[1]
     low, high = np.percentile(differences, [2.5, 97.5])
     p_value = (1 + np.count_nonzero(differences >= 0)) / (RESAMPLES + 1)
@@ -117,7 +117,7 @@ def perplexity(nats: Floats, n_tokens: int) -> float:
     return float(np.exp(nats.sum() / n_tokens))
 
 
-def _resampled_sums(rows: Floats, seed: int) -> Floats:
+def resampled_sums(rows: Floats, seed: int) -> Floats:
     """Sums of each row over documents drawn with replacement. `rows` [rows, documents] -> [rows, RESAMPLES]."""
     draw = np.random.default_rng(seed)
     n = rows.shape[1]

@@ -7,7 +7,7 @@ test. Incremental: what was decided before is not read again. Killed at any mome
 state.
 
 The JSON line: documents_in, documents_kept, documents_dropped and dropped_by_rule (a document may break several rules)
-of this run; repeated_text_removed, if a policy takes out what other documents had first; by_language {docs, chars,
+of this run; repeated_text_removed and foreign_paragraphs, if a policy asks for that; by_language {docs, chars,
 words, splits} of the whole corpus as it stands afterwards; versions of the tables; run_id in MLflow.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
 from lmflow.corpus.fingerprint import Fingerprints, fingerprint
-from lmflow.corpus.language import detect
+from lmflow.corpus.foreign import ForeignParagraphs, sort_paragraphs
+from lmflow.corpus.language import Detected, detect
 from lmflow.corpus.pii import redact
 from lmflow.corpus.policy import Failure, Policies, decide
-from lmflow.corpus.preparation import PREPARED_BY, prepare
+from lmflow.corpus.preparation import PREPARED_BY, respell
 from lmflow.corpus.repeats import REMOVED, cut, strings
 from lmflow.corpus.signals import SIGNALS, measure_all
 from lmflow.lake.schemas import FAILURE
@@ -71,14 +73,11 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     """Assess a batch of documents (columns READ) in the schema ASSESSED, row for row.
 
     Documents that share an n-gram with registered evaluation sets break the rule `contaminated`. Where the policy takes
-    out what another document had first, the language is that of the whole text; all else is measured of what is left.
+    out what another document had first, the language is that of the whole text; all else is measured of what is left,
+    and of what paragraphs in other languages leave, where the policy takes those out.
     """
     titles, texts, sources = (strings(documents.column(name)) for name in ("title", "text", "source"))
-    clean = [normalise(text) for text in texts]
-    detected = [detect(its.text) for its in clean]
-    langs = [its.lang for its in detected]
-    clean, extras = _without_repeats(clean, langs, documents, policies)
-    clean = _prepared(clean, extras, langs, policies)
+    clean, detected, extras = _prepared(texts, documents, policies)
     signals = measure_all(
         [its.text for its in clean], [policies.traits(its.lang) for its in detected], [its.score for its in detected]
     )
@@ -92,7 +91,7 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
             if extra[SIGNAL]:
                 broken.append(Failure(CONTAMINATED, extra[SIGNAL], 0.0))
     redacted = [redact(its.text, source) for its, source in zip(clean, sources, strict=True)]
-    titled = _prepared([normalise(title) for title in titles], [{} for _ in titles], langs, policies)
+    titled = _respelled([normalise(title) for title in titles], [its.lang for its in detected], policies)
     headings = [redact(title.text, source) for title, source in zip(titled, sources, strict=True)]
     passed = [at for at, broken in enumerate(failures) if not broken]
     given = {
@@ -119,6 +118,20 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     return pa.RecordBatch.from_arrays([columns[name] for name in ASSESSED.names], schema=ASSESSED)
 
 
+def _prepared(
+    texts: Sequence[str], documents: pa.RecordBatch, policies: Policies
+) -> tuple[list[Normalised], list[Detected], list[dict[str, float]]]:
+    """The texts as they are measured, their languages, and what that took, as signals of each."""
+    clean = [normalise(text) for text in texts]
+    detected = [detect(its.text) for its in clean]
+    clean, extras = _without_repeats(clean, [its.lang for its in detected], documents, policies)
+    clean, detected = _one_language(clean, detected, extras, policies)
+    for extra, its in zip(extras, detected, strict=True):
+        if options := policies.of(its.lang).prepare:
+            extra[PREPARED_BY] = options.number
+    return _respelled(clean, [its.lang for its in detected], policies), detected, extras
+
+
 def _without_repeats(
     clean: Sequence[Normalised], langs: Sequence[str], documents: pa.RecordBatch, policies: Policies
 ) -> tuple[list[Normalised], list[dict[str, float]]]:
@@ -136,17 +149,32 @@ def _without_repeats(
     return left, extras
 
 
-def _prepared(
-    clean: Sequence[Normalised], extras: Sequence[dict[str, float]], langs: Sequence[str], policies: Policies
-) -> list[Normalised]:
-    """The texts as the policies of their languages want them; which options those were goes into `extras`."""
-    ready = []
-    for text, extra, lang in zip(clean, extras, langs, strict=True):
-        options = policies.of(lang).prepare
-        if options:
-            extra[PREPARED_BY] = options.number
-        ready.append(prepare(text, options) if options else text)
-    return ready
+def _one_language(
+    clean: Sequence[Normalised],
+    detected: Sequence[Detected],
+    extras: Sequence[dict[str, float]],
+    policies: Policies,
+) -> tuple[list[Normalised], list[Detected]]:
+    """The texts without paragraphs in other languages where a policy asks; how many those were goes into `extras`."""
+    texts, languages = list(clean), list(detected)
+    for row, (text, its) in enumerate(zip(clean, detected, strict=True)):
+        found = sort_paragraphs(text.text, its, partial(_asked, policies, its.lang), policies.stop_words_of_others)
+        if found:
+            texts[row], languages[row] = Normalised(found.text, text.changes), found.detected
+            extras[row].update(found.signals)
+    return texts, languages
+
+
+def _asked(policies: Policies, first: str, lang: str) -> ForeignParagraphs | None:
+    """What is asked of a document that was taken for language `first` and may be in another."""
+    same = policies.of(first).repeated_text == policies.of(lang).repeated_text  # it has been compared as `first`
+    return policies.of(lang).foreign_paragraphs if same else None
+
+
+def _respelled(clean: Sequence[Normalised], langs: Sequence[str], policies: Policies) -> list[Normalised]:
+    """The texts in the spelling that the policies of their languages want."""
+    options = [policies.of(lang).prepare for lang in langs]
+    return [respell(text, its) if its else text for text, its in zip(clean, options, strict=True)]
 
 
 def _signal_maps(signals: NDArray[np.float64], extras: Sequence[Mapping[str, float]]) -> pa.Array:

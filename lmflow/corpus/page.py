@@ -26,6 +26,12 @@ article.kept { border-color: #3b6ea8; } article p { margin: .2rem 0; white-space
 code, .why { color: #555; font-size: .9em; }
 """
 
+#: Sections on what a policy asks for, by what the result calls it.
+_ON_REQUEST: Final = {
+    "Text taken out because another document had it first": "repeated_text_removed",
+    "Paragraphs in another language": "foreign_paragraphs",
+}
+
 
 def page(result: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, Any]]], figure: Figure) -> str:
     """An HTML page.
@@ -46,6 +52,12 @@ def page(result: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, 
         _table(result["private_data_replaced"]),
         "<h2>What normalisation changed</h2>",
         _table(result["normalised"]),
+        *(
+            section
+            for heading, name in _ON_REQUEST.items()
+            if name in result
+            for section in (f"<h2>{heading}</h2>", _table(result[name]))
+        ),
         "<h2>Samples of what was kept</h2>",
         *(_sample(sample) for sample in samples.get("kept", ())),
         "<h2>Samples of what was dropped, by rule</h2>",

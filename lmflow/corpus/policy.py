@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lmflow.corpus.foreign import FOREIGN, ForeignParagraphs
 from lmflow.corpus.language import Detected
 from lmflow.corpus.preparation import Preparation
 from lmflow.corpus.repeats import REPEATED_TEXT, Unit, removed_share
@@ -61,8 +62,8 @@ class Rule(Bound):
 
     @model_validator(mode="after")
     def _known_signal(self) -> Rule:
-        if self.signal not in SIGNALS:
-            raise ValueError(f"no signal {self.signal!r}; there are {', '.join(SIGNALS)}")
+        if self.signal not in SIGNALS and self.signal not in FOREIGN:
+            raise ValueError(f"no signal {self.signal!r}; there are {', '.join((*SIGNALS, *FOREIGN))}")
         return self
 
     def check(self, name: str, value: float) -> Failure | None:
@@ -119,6 +120,18 @@ class Policy(_Model):
                 raise ValueError(f"sources.{source} changes rules that do not exist: {', '.join(sorted(unknown))}")
         return self
 
+    @model_validator(mode="after")
+    def _signals_are_measured(self) -> Policy:
+        for name, rule in self.rules.items():
+            if rule.signal in FOREIGN and self.foreign_paragraphs is None:
+                raise ValueError(f"rules.{name}: {rule.signal} is measured with prepare.foreign_paragraphs only")
+        return self
+
+    @property
+    def foreign_paragraphs(self) -> ForeignParagraphs | None:
+        """What is done with paragraphs in another language."""
+        return self.prepare.foreign_paragraphs if self.prepare else None
+
     @cached_property
     def digest(self) -> str:
         """What identifies this policy: 16 hex digits of SHA-256 over all of its content."""
@@ -155,6 +168,7 @@ class Policies:
         self.languages = tuple(dict.fromkeys(languages))
         self._by_language = dict(by_language)
         self._traits: dict[str, Traits] = {}
+        self._stop_words_of_others: dict[str, list[frozenset[str]]] = {}
 
     def of(self, lang: str) -> Policy:
         """The policy of a language; `default` where it has none of its own."""
@@ -168,6 +182,14 @@ class Policies:
                 lang, frozenset(policy.stop_words), policy.terminal_punctuation, policy.short_line_chars
             )
         return self._traits[lang]
+
+    def stop_words_of_others(self, lang: str) -> list[frozenset[str]]:
+        """The stop words of each other language that are none in this one."""
+        if lang not in self._stop_words_of_others:
+            own = self.of(lang).stop_words
+            others = [policy for name, policy in self._by_language.items() if name != lang]
+            self._stop_words_of_others[lang] = [frozenset(policy.stop_words).difference(own) for policy in others]
+        return self._stop_words_of_others[lang]
 
     @property
     def repeated_units(self) -> dict[str, Unit | None]:

@@ -1,4 +1,4 @@
-"""What a policy may change in a text before it is measured: its quotes and its Unicode form. Nothing by default.
+"""What a policy may change in a text before it is measured: quotes, Unicode form, foreign paragraphs. Off by default.
 
 The text of a document depends on these options, so that its signals say which it was prepared with (`PREPARED_BY`):
 when they change, deciding again reads it again.
@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
+from lmflow.corpus.foreign import ForeignParagraphs
 from lmflow.text.normalise import Normalised
 from lmflow.text.spelling import compatible, straighten_quotes
 
@@ -26,10 +27,12 @@ class Preparation(BaseModel, frozen=True, extra="forbid"):
     Attributes:
         quotes: `straight`: curly quotes and apostrophes become straight ones; counted as `quotes`.
         unicode_form: `NFKC`: compatibility characters become plain ones; counted as `compatible`.
+        foreign_paragraphs: what is done with paragraphs in another language (see `foreign`).
     """
 
     quotes: Literal["straight"] | None = None
     unicode_form: Literal["NFKC"] | None = None
+    foreign_paragraphs: ForeignParagraphs | None = None
 
     @cached_property
     def number(self) -> float:
@@ -37,8 +40,8 @@ class Preparation(BaseModel, frozen=True, extra="forbid"):
         return float(int(hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()[:12], 16))
 
 
-def prepare(clean: Normalised, options: Preparation) -> Normalised:
-    """A normalised text as a policy wants it, with what that changed beside what normalising did."""
+def respell(clean: Normalised, options: Preparation) -> Normalised:
+    """A normalised text in the spelling that a policy wants, with what that changed beside what normalising did."""
     text, changes = clean.text, Counter(clean.changes)
     if options.unicode_form:
         text, changes["compatible"] = compatible(text)

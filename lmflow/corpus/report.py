@@ -38,6 +38,7 @@ class Account:
         changes: what normalisation changed, by kind.
         clusters: documents of this run in each duplicate cluster.
         removed: what was taken out as another document's, by signal, and `documents` that lost something.
+        foreign: `paragraphs` in another language than their document's, and the `documents` that had some.
     """
 
     documents_in: int = 0
@@ -50,6 +51,7 @@ class Account:
     changes: Counter[str] = field(default_factory=Counter)
     clusters: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
+    foreign: Counter[str] = field(default_factory=Counter)
 
     @property
     def dropped(self) -> int:
@@ -73,12 +75,10 @@ class Account:
         self.clusters.update(name for name in outcome.cluster_ids if name is not None)
         for changed in unit["changes"].to_pylist():
             self.changes.update(dict(changed or ()))
-        for signals in REMOVED.values():
-            for at, signal in enumerate(signals):
-                values = pc.map_lookup(unit["signals"], signal, "first").drop_null()
-                if len(values):
-                    self.removed[signal] += int(pc.sum(values).as_py())
-                    self.removed["documents"] += pc.sum(pc.greater(values, 0)).as_py() if at == 0 else 0
+        for parts, chars in REMOVED.values():
+            _count_signal(unit, parts, parts, self.removed)
+            _count_signal(unit, chars, chars, self.removed, documents=False)
+        _count_signal(unit, "foreign_paragraphs", "paragraphs", self.foreign)
 
     def check(self, expected: int) -> None:
         """Assert the accounting.
@@ -113,7 +113,16 @@ class Account:
             "private_data_replaced": dict(self.pii.most_common()),
             "normalised": dict(self.changes.most_common()),
             **({"repeated_text_removed": dict(self.removed)} if self.removed else {}),
+            **({"foreign_paragraphs": dict(self.foreign)} if self.foreign else {}),
         }
+
+
+def _count_signal(unit: pa.Table, signal: str, name: str, counts: Counter[str], documents: bool = True) -> None:
+    """Add up a signal that only some documents have, and the documents where it is not 0; nothing where none has it."""
+    values = pc.map_lookup(unit["signals"], signal, "first").drop_null()
+    if len(values):
+        counts[name] += int(pc.sum(values).as_py())
+        counts["documents"] += pc.sum(pc.greater(values, 0)).as_py() if documents else 0
 
 
 def composition(corpus: pa.Table) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from lmflow.crawl.sources import Source, Sources
-from lmflow.orchestration.plan import PRESETS
+from lmflow.orchestration.plan import KINDS, PRESETS
 
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 ARCHITECTURES = {
@@ -91,7 +91,33 @@ def _groups(sources: Sources) -> tuple[Sequence[Source], ...]:
 
 def _tokens() -> dict[str, Param]:
     what = "Tokens that the tokenizer of each language may have."
-    return {"vocabulary": _number("integer", 1000, 256, 64_000, _CORPUS, what)}
+    copies = "How often training documents of {} are read, on average; 0 is never."
+    return {
+        "vocabulary": _number("integer", 1000, 257, 60_000, _CORPUS, what),
+        "tokenizer": Param(
+            "bpe",
+            enum=["bpe", "unigram"],
+            section=_CORPUS,
+            description="How text is divided into tokens: byte-level BPE, or unigram pieces over the same bytes.",
+        ),
+        **{f"{kind}_weight": _number("number", 1, 0, 16, _CORPUS, copies.format(kind)) for kind in KINDS},
+        "news_half_life": _limit(
+            *("number", 0.1, 36_500, "Days after which a news article counts half. Empty: age does not count."), _CORPUS
+        ),
+        "site_cap": _limit(
+            *("integer", 1, 100_000_000, "Most training documents of one news or social site. Empty: all."), _CORPUS
+        ),
+        "together": Param(
+            False,
+            type="boolean",
+            section=_CORPUS,
+            description="Beside those of each language, also make one model of all of them, such as lm-en-zh.",
+        ),
+        "language_alpha": _number(
+            *("number", 1, 0, 1, _CORPUS),
+            "One model of all: share of each language, its share of the text to this power. 0 makes them equal.",
+        ),
+    }
 
 
 def _promotion() -> dict[str, Param]:
@@ -142,6 +168,14 @@ def _models() -> dict[str, Param]:
         "learning_rate": _recipe("number", 1e-6, 100, "Networks: highest learning rate."),
         "replicas": _number("integer", 1, 1, 16, _MODELS, "Networks: GPUs of the host (MirroredStrategy)."),
         "seed": _seed(_MODELS),
+        "warm_start": Param(
+            False,
+            type="boolean",
+            section=_MODELS,
+            description="Go on from the newest model of each kind (the champion if it is of that kind), on new text "
+            "and some of the old; cost follows the new text. n-grams are counted again. Not with a search.",
+        ),
+        "replay": _number("number", 0.3, 0, 0.95, _MODELS, "Going on: share of old text among what a network reads."),
     }
 
 
@@ -181,8 +215,8 @@ def _values(kind: str, low: float, high: float, examples: Sequence[float], what:
     )
 
 
-def _limit(kind: str, low: float, high: float, description: str) -> Param:
-    return Param(None, type=["null", kind], minimum=low, maximum=high, section=_SEARCH, description=description)
+def _limit(kind: str, low: float, high: float, description: str, section: str = _SEARCH) -> Param:
+    return Param(None, type=["null", kind], minimum=low, maximum=high, section=section, description=description)
 
 
 def _seed(section: str) -> Param:

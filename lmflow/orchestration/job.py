@@ -31,19 +31,21 @@ GRACE_S = 5.0
 
 
 def command_line(job: str, options: Mapping[str, Any]) -> list[str]:
-    """The argument list of a job: `None` is left out, a flag is on or off, a list is one flag with its values.
+    """The argument list of a job: `None` is left out, a flag is on or off, a list or mapping one flag with its values.
 
     A name with a dot is a module; any other is a module of `jobs`.
     """
     words = [sys.executable, "-m", job if "." in job else f"jobs.{job}"]
     for name, value in options.items():
         flag = name.replace("_", "-")
-        if value is None or value == [] or value == ():
+        if value is None or value == [] or value == () or value == {}:
             continue
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         elif isinstance(value, (list, tuple)):
             words += [f"--{flag}", *map(str, value)]
+        elif isinstance(value, Mapping):
+            words += [f"--{flag}", *(f"{name}={number}" for name, number in value.items())]
         else:
             # One word, so that a value that starts with a dash is not taken for a flag.
             words.append(f"--{flag}={value}")

@@ -9,6 +9,8 @@ from lmflow.crawl.sources import Source, Sources
 from lmflow.errors import InputError
 
 JobOptions = dict[str, Any]
+#: Kinds of source, as the form weighs them.
+KINDS = ("wikipedia", "news", "social")
 
 
 def plan_retraining(form: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
@@ -46,11 +48,19 @@ def plan_embeddings(form: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plan_language_models(form: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of every job that makes language models and judges them."""
+    """The options of every job that makes language models and judges them.
+
+    Raises:
+        InputError: a search and a warm start are asked for at once.
+    """
+    if form["search"] and form["warm_start"]:
+        raise InputError("search and warm_start: a search trains anew; switch one of them off")
     languages = list(form["languages"])
+    if form["together"] and len(languages) > 1:
+        languages.append("-".join(sorted(languages)))
     networks = dict.fromkeys(family for name in form["architectures"] if (family := _family(name)) in PRESETS)
     return {
-        "datasets": [{"lang": lang, "vocabulary": form["vocabulary"]} for lang in languages],
+        "datasets": [_dataset(form, lang) for lang in languages],
         "searches": [_study(form, lang, family) for lang in languages for family in networks] if form["search"] else [],
         "models": [_model(form, lang, name) for lang in languages for name in form["architectures"]],
         "promotions": _promotions(form, "lm", languages),
@@ -102,6 +112,19 @@ def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
     }
 
 
+def _dataset(form: Mapping[str, Any], lang: str) -> JobOptions:
+    capped = ("news", "social") if form["site_cap"] is not None else ()
+    return {
+        "lang": lang,
+        "vocabulary": form["vocabulary"],
+        "tokenizer": form["tokenizer"],
+        "source_weights": {kind: form[f"{kind}_weight"] for kind in KINDS if form[f"{kind}_weight"] != 1},
+        "language_alpha": form["language_alpha"],
+        "site_caps": dict.fromkeys(capped, form["site_cap"]),
+        "half_lives": {} if form["news_half_life"] is None else {"news": form["news_half_life"]},
+    }
+
+
 #: The shapes of every network, the default first (lmflow.models.families knows them; a DAG file must not import NumPy).
 PRESETS = {
     "mlp": ("mlp-nano", "mlp-bengio"),
@@ -120,7 +143,8 @@ _DECIDES = {"ngram": _NGRAM, **_NETWORKS, "lstm+ngram": _NGRAM | _NETWORKS["lstm
 
 def _model(form: Mapping[str, Any], lang: str, architecture: str) -> JobOptions:
     decides = {option: form[name] for option, name in _DECIDES[architecture].items()}
-    return {"lang": lang, "architecture": architecture, **decides}
+    going_on = {"warm_start": "newest", "replay": form["replay"]} if form["warm_start"] else {}
+    return {"lang": lang, "architecture": architecture, **decides, **going_on}
 
 
 #: What a search looks for: the option, and the parameter that lists its values.

@@ -81,9 +81,24 @@ def test_every_job_understands_what_is_planned_for_it(job: str, stage: str) -> N
     searched = {"search": True, "search_learning_rates": [0.3, 1], "search_dimensions": [64], "search_trials": 2}
     every = list(form.ARCHITECTURES)
     planned = plan(embedding_algorithm="cbow", embedding_epochs=3, architectures=every, **searched)[stage]
-    for options in planned if isinstance(planned, list) else [planned]:
+    mixed = {"news_weight": 2.5, "news_half_life": 30, "site_cap": 500, "together": True, "language_alpha": 0.3}
+    going_on = plan(architectures=every, warm_start=True, replay=0.2, tokenizer="unigram", **mixed)[stage]
+    for options in [*planned, *going_on] if isinstance(planned, list) else [planned, going_on]:
         understood = parse(options_of(job), command_line(job, options)[3:], job, "").model_dump(mode="json")
         assert {name: understood[name] for name in options} == options
+
+
+def test_the_form_mixes_text_makes_one_model_of_all_and_goes_on_from_the_last() -> None:
+    planned = plan(together=True, warm_start=True, social_weight=0, site_cap=9, news_half_life=7)
+    assert [each["lang"] for each in planned["datasets"]] == ["en", "zh", "en-zh"]
+    assert planned["datasets"][2]["source_weights"] == {"social": 0}
+    assert planned["datasets"][0]["site_caps"] == {"news": 9, "social": 9}
+    assert planned["datasets"][0]["half_lives"] == {"news": 7}
+    assert {"lm-en-zh"} <= {each["model"] for each in planned["promotions"]}
+    assert {each["warm_start"] for each in planned["models"]} == {"newest"}
+    assert not any("warm_start" in each for each in plan()["models"]) and plan()["datasets"][0]["source_weights"] == {}
+    with pytest.raises(InputError, match="a search trains anew"):
+        plan(search=True, warm_start=True)
 
 
 def test_the_form_offers_what_the_trainer_knows() -> None:

@@ -81,13 +81,16 @@ def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -
 def test_sigterm_from_outside_ends_a_long_training_with_a_checkpoint_in_ten_seconds(tmp_path: Path) -> None:
     process, folder = start(tmp_path, "lstm", schedule={"epochs": 100_000}), tmp_path / "checkpoints" / "1"
     deadline = time.monotonic() + 120
-    while not list(folder.glob("step-*.npz")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    asked = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    steps = int(finish(process).split()[1])
-    assert time.monotonic() - asked < 10
+    try:
+        while not list(folder.glob("step-*.npz")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        steps = int(finish(process).split()[1])
+        assert time.monotonic() - asked < 10
+    finally:
+        process.kill()  # it would go on for days
     assert in_folder(folder).latest().step == steps
 
 

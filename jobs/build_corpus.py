@@ -179,6 +179,7 @@ def _build(
             repeated = None if lines is None else f"{folder}/repeated"
             rows = _assess(ledger, unit, policies, evaluations, assessed, repeated, progress)
             outcome = _decide(ledger, unit, rows, options, account, last=unit is units[-1])
+            account.add_buckets(rows, policies)
             shown |= _samples(rows, outcome, assessed, options.samples_per_rule)
             progress.say(f"committing: {account.kept} of {account.documents_in} documents kept")
             versions = ledger.settle(
@@ -205,6 +206,7 @@ def _redecide(
         regime = None if options.split == "auto" else options.split
         found = redecide(ledger, policies, assessed, evaluations, keeping, regime)
         account.add(found.unit, found.outcome)
+        account.add_buckets(found.unit, policies)
         progress.say(f"decided again on {found.unit.num_rows} documents; the text of {len(found.read)} was read")
         if not any(found.outcome.kept):
             raise InputError(

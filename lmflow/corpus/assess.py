@@ -23,8 +23,9 @@ from lmflow.corpus.language import Detected, detect
 from lmflow.corpus.pii import redact
 from lmflow.corpus.policy import Failure, Policies, decide
 from lmflow.corpus.preparation import PREPARED_BY, respell
+from lmflow.corpus.reference import PERPLEXITY, SCORED_BY, tokens
 from lmflow.corpus.repeats import REMOVED, cut, strings
-from lmflow.corpus.signals import SIGNALS, measure_all
+from lmflow.corpus.signals import MEASURED_CHARS, SIGNALS, measure_all
 from lmflow.lake.schemas import FAILURE
 from lmflow.text.normalise import Normalised, normalise
 
@@ -129,7 +130,25 @@ def _prepared(
     for extra, its in zip(extras, detected, strict=True):
         if options := policies.of(its.lang).prepare:
             extra[PREPARED_BY] = options.number
-    return _respelled(clean, [its.lang for its in detected], policies), detected, extras
+    langs = [its.lang for its in detected]
+    clean = _respelled(clean, langs, policies)
+    _score(clean, langs, extras, policies)
+    return clean, detected, extras
+
+
+def _score(
+    clean: Sequence[Normalised], langs: Sequence[str], extras: Sequence[dict[str, float]], policies: Policies
+) -> None:
+    """Put the perplexity of each text whose policy names a reference model into `extras`."""
+    for lang in sorted(set(langs)):
+        reference, model = policies.of(lang).reference, policies.model(lang)
+        if reference is None or model is None:
+            continue
+        rows = [row for row, its in enumerate(langs) if its == lang]
+        heads = [clean[row].text[:MEASURED_CHARS].split("\n") for row in rows]
+        found = model.perplexities([[tokens(line, lang, reference.unit) for line in lines] for lines in heads])
+        for row, value in zip(rows, found.tolist(), strict=True):
+            extras[row] |= {name: value for name in PERPLEXITY} | {SCORED_BY: reference.number}
 
 
 def _without_repeats(

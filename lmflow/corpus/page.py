@@ -30,6 +30,7 @@ code, .why { color: #555; font-size: .9em; }
 _ON_REQUEST: Final = {
     "Text taken out because another document had it first": "repeated_text_removed",
     "Paragraphs in another language": "foreign_paragraphs",
+    "Documents by perplexity": "perplexity",
 }
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lmflow.corpus.foreign import FOREIGN, ForeignParagraphs
 from lmflow.corpus.language import Detected
 from lmflow.corpus.preparation import Preparation
+from lmflow.corpus.reference import PERPLEXITY, Reference, ReferenceModel
 from lmflow.corpus.repeats import REPEATED_TEXT, Unit, removed_share
 from lmflow.corpus.signals import SIGNALS, Traits
 from lmflow.errors import InputError
@@ -62,8 +63,9 @@ class Rule(Bound):
 
     @model_validator(mode="after")
     def _known_signal(self) -> Rule:
-        if self.signal not in SIGNALS and self.signal not in FOREIGN:
-            raise ValueError(f"no signal {self.signal!r}; there are {', '.join((*SIGNALS, *FOREIGN))}")
+        known = (*SIGNALS, *FOREIGN, *PERPLEXITY)
+        if self.signal not in known:
+            raise ValueError(f"no signal {self.signal!r}; there are {', '.join(known)}")
         return self
 
     def check(self, name: str, value: float) -> Failure | None:
@@ -99,6 +101,7 @@ class Policy(_Model):
         sources: for a kind of source, other bounds for some rules; null switches a rule off.
         repeated_text: if given, lines or paragraphs that another document had first are taken out.
         prepare: if given, what is changed in a text before it is measured.
+        reference: if given, the model under which the perplexity of a text is measured.
     """
 
     language: str
@@ -109,6 +112,7 @@ class Policy(_Model):
     sources: dict[str, dict[str, Bound | None]] = {}
     repeated_text: RepeatedText | None = None
     prepare: Preparation | None = None
+    reference: Reference | None = None
 
     @model_validator(mode="after")
     def _overrides_name_rules(self) -> Policy:
@@ -125,6 +129,8 @@ class Policy(_Model):
         for name, rule in self.rules.items():
             if rule.signal in FOREIGN and self.foreign_paragraphs is None:
                 raise ValueError(f"rules.{name}: {rule.signal} is measured with prepare.foreign_paragraphs only")
+            if rule.signal in PERPLEXITY and self.reference is None:
+                raise ValueError(f"rules.{name}: {rule.signal} is measured with a reference model only")
         return self
 
     @property
@@ -162,11 +168,18 @@ class Policies:
     Args:
         languages: ISO 639 codes; documents in others break the rule `language`.
         by_language: policies by language code; must hold `default`.
+        models: the reference models of those policies that name one.
     """
 
-    def __init__(self, languages: Sequence[str], by_language: Mapping[str, Policy]) -> None:
+    def __init__(
+        self,
+        languages: Sequence[str],
+        by_language: Mapping[str, Policy],
+        models: Mapping[str, ReferenceModel] | None = None,
+    ) -> None:
         self.languages = tuple(dict.fromkeys(languages))
         self._by_language = dict(by_language)
+        self._models = dict(models or {})
         self._traits: dict[str, Traits] = {}
         self._stop_words_of_others: dict[str, list[frozenset[str]]] = {}
 
@@ -182,6 +195,10 @@ class Policies:
                 lang, frozenset(policy.stop_words), policy.terminal_punctuation, policy.short_line_chars
             )
         return self._traits[lang]
+
+    def model(self, lang: str) -> ReferenceModel | None:
+        """The reference model of a language, if its policy names one."""
+        return self._models.get(self.of(lang).language)
 
     def stop_words_of_others(self, lang: str) -> list[frozenset[str]]:
         """The stop words of each other language that are none in this one."""
@@ -245,7 +262,13 @@ def load(languages: Sequence[str], folder: Path | None = None) -> Policies:
         if not own:
             raise InputError(f"no policy (*.yaml) in {folder}; copy one from {BUILT_IN} and change it")
         files |= own
-    return Policies(languages, {name: _read(path) for name, path in files.items()})
+    policies = {name: _read(path) for name, path in files.items()}
+    models = {
+        name: ReferenceModel.load(files[name].parent / policy.reference.model)
+        for name, policy in policies.items()
+        if policy.reference
+    }
+    return Policies(languages, policies, models)
 
 
 def _read(path: Path) -> Policy:
@@ -260,6 +283,12 @@ def _read(path: Path) -> Policy:
         raise InputError(f"policy {path}: {key}: {str(first['msg']).removeprefix('Value error, ')}") from None
     if policy.language != path.stem:
         raise InputError(f"policy {path}: language: says {policy.language!r}, but the file is {path.stem}.yaml")
+    if policy.reference:
+        file = path.parent / policy.reference.model
+        if not file.is_file():
+            raise InputError(f"policy {path}: reference.model: there is no file {file}")
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        return policy.model_copy(update={"reference": policy.reference.model_copy(update={"sha256": sha256})})
     return policy
 
 

@@ -1,10 +1,10 @@
 """Deciding again on everything with other thresholds, from the signals that verdicts hold.
 
 Text is read only of documents that enter the corpus now, and of those that pass now and were never fingerprinted, whose
-signals an older version of lmflow did not measure yet, or whose text was prepared in another way (`preparation`). When
-a policy has begun, ceased or changed to take out what other documents had first (`repeats`), all text is read, for
-that depends on all of it. All that pass are then deduplicated anew, as if they had come together; a member of the
-corpus keeps its split.
+signals an older version of lmflow did not measure yet, or whose text was prepared in another way (`preparation`) or
+measured by another model (`reference`). When a policy has begun, ceased or changed to take out what other documents had
+first (`repeats`), all text is read, for that depends on all of it. All that pass are then deduplicated anew, as if they
+had come together; a member of the corpus keeps its split.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from lmflow.corpus.language import Detected
 from lmflow.corpus.ledger import Ledger, fingerprints_of
 from lmflow.corpus.policy import Failure, Policies, decide
 from lmflow.corpus.preparation import PREPARED_BY
+from lmflow.corpus.reference import SCORED_BY
 from lmflow.corpus.split import Regime
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
@@ -85,7 +86,8 @@ def redecide(
     read = [row["doc_id"] for row in rows] if anew else []
     for row in () if anew else rows:
         signals, policy = dict(row["signals"]), policies.of(row["lang"])
-        if signals.get(PREPARED_BY) != (policy.prepare.number if policy.prepare else None):
+        prepared = signals.get(PREPARED_BY) == (policy.prepare.number if policy.prepare else None)
+        if not prepared or (policy.reference and signals.get(SCORED_BY) != policy.reference.number):
             read.append(row["doc_id"])
             continue
         try:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lmflow.corpus.admission import Admission
+from lmflow.corpus.policy import Policies
 from lmflow.corpus.repeats import REMOVED
 from lmflow.corpus.split import SPLITS
 
@@ -39,6 +40,7 @@ class Account:
         clusters: documents of this run in each duplicate cluster.
         removed: what was taken out as another document's, by signal, and `documents` that lost something.
         foreign: `paragraphs` in another language than their document's, and the `documents` that had some.
+        buckets: documents in head, middle and tail by perplexity, by language (`en tail`).
     """
 
     documents_in: int = 0
@@ -52,6 +54,7 @@ class Account:
     clusters: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
+    buckets: Counter[str] = field(default_factory=Counter)
 
     @property
     def dropped(self) -> int:
@@ -79,6 +82,14 @@ class Account:
             _count_signal(unit, parts, parts, self.removed)
             _count_signal(unit, chars, chars, self.removed, documents=False)
         _count_signal(unit, "foreign_paragraphs", "paragraphs", self.foreign)
+
+    def add_buckets(self, unit: pa.Table, policies: Policies) -> None:
+        """Count a unit of work by perplexity, where policies divide it."""
+        values = pc.map_lookup(unit["signals"], "perplexity", "first").to_pylist()
+        for lang, value in zip(unit["lang"].to_pylist(), values, strict=True):
+            reference = policies.of(lang).reference
+            if value is not None and reference and (bucket := reference.bucket(value)):
+                self.buckets[f"{lang} {bucket}"] += 1
 
     def check(self, expected: int) -> None:
         """Assert the accounting.
@@ -114,6 +125,7 @@ class Account:
             "normalised": dict(self.changes.most_common()),
             **({"repeated_text_removed": dict(self.removed)} if self.removed else {}),
             **({"foreign_paragraphs": dict(self.foreign)} if self.foreign else {}),
+            **({"perplexity": dict(sorted(self.buckets.items()))} if self.buckets else {}),
         }
 
 

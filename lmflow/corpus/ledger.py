@@ -26,6 +26,7 @@ from lmflow.corpus.dedup import Stored
 from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
 from lmflow.errors import ServiceError
 from lmflow.lake import Lake, Table
+from lmflow.lake.history import changed_since
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
 
@@ -85,7 +86,7 @@ class Ledger:
         """
         if self.corpus.version() < 0 or any(unit.interrupted for unit in units):
             return False
-        return any(table.version() != self.pinned(table) for table in (self.verdicts, self.fingerprints))
+        return any(changed_since(table.uri, self.pinned(table)) for table in (self.verdicts, self.fingerprints))
 
     def before(self, unit: pa.Table) -> Before:
         """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""

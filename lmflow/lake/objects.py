@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,6 +14,15 @@ from urllib.parse import urlsplit
 
 from lmflow.errors import InputError
 from lmflow.settings import settings
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object: its key, its bytes, and when it was written, in seconds since 1970."""
+
+    key: str
+    size: int
+    modified: float
 
 
 class Objects:
@@ -92,21 +102,28 @@ class Objects:
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, sorted."""
+        return (stored.key for stored in self.stored(prefix))
+
+    def stored(self, prefix: str) -> Iterator[Stored]:
+        """The objects whose keys start with `prefix`, sorted by them."""
         if self._s3:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._key(prefix)
             )
             strip = len(self._prefix) + 1 if self._prefix else 0
             for page in pages:
-                yield from (item["Key"][strip:] for item in page.get("Contents", []))
+                for item in page.get("Contents", []):
+                    yield Stored(item["Key"][strip:], int(item["Size"]), item["LastModified"].timestamp())
             return
         root = self._path("")
         folder = self._path(prefix)
-        if (not prefix or prefix.endswith("/")) and not folder.is_dir():
+        if prefix.endswith("/") and not folder.is_dir():
             return
         folder = folder if folder.is_dir() else folder.parent
         names = (str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file())
-        yield from sorted(name for name in names if name.startswith(prefix) and "/." not in f"/{name}")
+        for name in sorted(name for name in names if name.startswith(prefix) and "/." not in f"/{name}"):
+            stat = self._path(name).stat()
+            yield Stored(name, stat.st_size, stat.st_mtime)
 
     def local(self, key: str) -> Path:
         """A local file with the object's content (on S3: downloaded once into the cache).

@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,7 +30,9 @@ from deltalake.transaction import AddAction, RemoveAction
 from lmflow import __version__
 from lmflow.errors import ServiceError
 from lmflow.lake import faults
+from lmflow.lake.history import lives
 from lmflow.lake.schemas import SCHEMAS
+from lmflow.lake.statistics import file_statistics
 from lmflow.lake.storage import delta_options, filesystem
 
 #: Old versions stay readable (models pin them), transaction keys outlive any retry.
@@ -43,7 +44,8 @@ _CONFIGURATION: Final = {
 }
 _COMMIT_ATTEMPTS: Final = 20
 _LONGEST_JOB_S: Final = 24 * 3600
-_LONGEST_STATISTIC: Final = 64  # characters; longer strings may be truncated in a Parquet footer
+#: Starts the names of folders that only compaction writes, one at a time.
+COMPACTED: Final = "compacted-"
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Table:
             if low is not None and low == high:
                 found.add(low)
             else:
-                found.update(self._read_file(file["path"], ["batch_id"])["batch_id"].unique().to_pylist())
+                found.update(self.read_file(file["path"], ["batch_id"])["batch_id"].unique().to_pylist())
         return found
 
     def file_uris(self, version: int | None = None) -> list[str]:
@@ -210,6 +212,33 @@ class Table:
             return Commit(version=version, rows=sum(file.rows for file in files), already_done=False)
         raise ServiceError(f"table {self.name} at {self.uri}: other writers kept winning; run the job again")
 
+    def replace(self, old: Collection[str], staged: str) -> bool:
+        """Put the files of `staged` in the place of live ones (paths in the table) with the same rows.
+
+        Returns:
+            Whether it was done; not when one of the old files is live no more.
+        """
+        new = self._staged_files(staged)
+        for _ in range(_COMMIT_ATTEMPTS):
+            handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
+            live = {file["path"]: file["size"] for file in self._live_files(handle)}
+            if not set(old) <= live.keys():
+                return False
+            now = int(time.time() * 1000)
+            actions: list[AddAction | RemoveAction] = [
+                AddAction(file.path, file.size, {}, now, False, file.statistics) for file in new
+            ]
+            actions += [RemoveAction(path, False, now, live[path], {}) for path in old]
+            properties = CommitProperties(custom_metadata={"lmflow.key": "compact"}, max_commit_retries=0)
+            try:
+                handle.create_write_transaction(
+                    actions, "append", DeltaSchema.from_arrow(self.schema), commit_properties=properties
+                )
+            except CommitFailedError:
+                continue
+            return True
+        return False
+
     def erase(self, doc_ids: Collection[str]) -> int:
         """Delete the files of earlier versions that hold any of these documents, which are in no live row any more.
 
@@ -225,30 +254,26 @@ class Table:
         live = {file["path"] for file in self._live_files(handle)}
         system, root = filesystem(self.uri)
         doomed, deleted = pa.array(sorted(doc_ids), pa.string()), 0
-        committed, yesterday = self._committed_files(), time.time() - _LONGEST_JOB_S
-        for info in system.get_file_info(pafs.FileSelector(root, recursive=True)):
+        committed, yesterday = lives(self.uri), time.time() - _LONGEST_JOB_S
+        for info in self.parquet_files():
             path = info.path.removeprefix(f"{root}/")
-            if not path.endswith(".parquet") or path in live or path.startswith("_delta_log/"):
+            if path in live:
                 continue
-            if path not in committed and info.mtime.timestamp() > yesterday:
+            if path not in committed and info.mtime.timestamp() > yesterday and not path.startswith(COMPACTED):
                 continue
-            if pc.any(pc.is_in(self._read_file(path, ["doc_id"])["doc_id"], value_set=doomed)).as_py():
+            if pc.any(pc.is_in(self.read_file(path, ["doc_id"])["doc_id"], value_set=doomed)).as_py():
                 system.delete_file(f"{root}/{path}")
                 deleted += 1
         return deleted
 
     # -------------------------------------------------------------- plumbing
 
-    def _committed_files(self) -> set[str]:
-        """Every file that any commit added, from the transaction log."""
+    def parquet_files(self) -> list[pafs.FileInfo]:
+        """Every Parquet file below the table, whether any version has it or not."""
         system, root = filesystem(self.uri)
-        paths: set[str] = set()
-        for info in system.get_file_info(pafs.FileSelector(f"{root}/_delta_log")):
-            if info.base_name.endswith(".json"):
-                with system.open_input_stream(info.path) as file:
-                    entries = [json.loads(line) for line in file.read().splitlines() if line.strip()]
-                paths.update(unquote(entry["add"]["path"]) for entry in entries if "add" in entry)
-        return paths
+        every = system.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
+        log = f"{root}/_delta_log/"
+        return [info for info in every if info.path.endswith(".parquet") and not info.path.startswith(log)]
 
     def _handle(self, version: int | None = None) -> DeltaTable | None:
         options = delta_options(self._root)
@@ -264,19 +289,24 @@ class Table:
         """Make the table where it is missing, and give it the columns that have come since it was made."""
         system, path = filesystem(self.uri)
         system.create_dir(path, recursive=True)
-        DeltaTable.create(
-            self.uri,
-            DeltaSchema.from_arrow(self.schema),
-            mode="ignore",
-            configuration=dict(_CONFIGURATION),
-            storage_options=delta_options(self._root),
-        )
+        with suppress(CommitFailedError):  # several made it at once: one was first
+            DeltaTable.create(
+                self.uri,
+                DeltaSchema.from_arrow(self.schema),
+                mode="ignore",
+                configuration=dict(_CONFIGURATION),
+                storage_options=delta_options(self._root),
+            )
         handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
         there = {field.name for field in handle.schema().fields}
         missing = [field for field in DeltaSchema.from_arrow(self.schema).fields if field.name not in there]
         if missing:
             with suppress(CommitFailedError):  # another writer was first; if not, the commit to come says what is wrong
                 handle.alter.add_columns(missing)
+
+    def live_files(self) -> list[dict[str, Any]]:
+        """Path, size and least and greatest batch of every file that the table has now."""
+        return self._live_files(self._handle())
 
     def _live_files(self, handle: DeltaTable | None) -> list[dict[str, Any]]:
         if handle is None:
@@ -292,7 +322,8 @@ class Table:
             for row in actions
         ]
 
-    def _read_file(self, path: str, columns: list[str] | None = None) -> pa.Table:
+    def read_file(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        """The rows of one file of the table, whether it is live or not."""
         system, root = filesystem(self.uri)
         return pq.read_table(f"{root}/{path}", columns=columns, filesystem=system, partitioning=None)
 
@@ -304,15 +335,15 @@ class Table:
         survivors: list[_StagedFile] = []
         removed: list[tuple[str, int]] = []
         for file in self._live_files(handle):
-            hit = pc.is_in(self._read_file(file["path"], ["doc_id"])["doc_id"], value_set=doomed)
+            hit = pc.is_in(self.read_file(file["path"], ["doc_id"])["doc_id"], value_set=doomed)
             if not pc.any(hit).as_py():
                 continue
             removed.append((file["path"], file["size"]))
-            kept = self._read_file(file["path"]).filter(pc.invert(hit))
+            kept = self.read_file(file["path"]).filter(pc.invert(hit))
             if kept.num_rows:
                 staged = self.stage()
                 system, folder = filesystem(staged)
-                pq.write_table(_in_columns(kept, self.schema), f"{folder}/part-00000.parquet", filesystem=system)
+                pq.write_table(in_columns(kept, self.schema), f"{folder}/part-00000.parquet", filesystem=system)
                 survivors += self._staged_files(staged)
         return survivors, removed
 
@@ -327,47 +358,13 @@ class Table:
             footer = pq.read_metadata(info.path, filesystem=system)
             if footer.num_rows:
                 name = f"{prefix}/{info.base_name}"
-                found.append(_StagedFile(name, info.size, footer.num_rows, _statistics(footer)))
+                found.append(_StagedFile(name, info.size, footer.num_rows, file_statistics(footer)))
         return sorted(found, key=lambda file: file.path)
 
 
-def _in_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def in_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """Rows of an older file in the columns of `schema`; what they lack is null."""
     found = [
         rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type) for field in schema
     ]
     return pa.table(found, names=schema.names).cast(schema)
-
-
-def _statistics(footer: pq.FileMetaData) -> str:
-    """Delta's file statistics as JSON: row count, min and max of integer and short string columns."""
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    unknown: set[str] = set()
-    for group in range(footer.num_row_groups):
-        for index in range(footer.num_columns):
-            column = footer.row_group(group).column(index)
-            name, stats = column.path_in_schema, column.statistics
-            if "." in name or name in unknown:
-                continue
-            if stats is None or not stats.has_min_max or not _is_exact(stats.min) or not _is_exact(stats.max):
-                unknown.add(name)
-                continue
-            low[name] = min(low.get(name, stats.min), stats.min)
-            high[name] = max(high.get(name, stats.max), stats.max)
-    return json.dumps(
-        {
-            "numRecords": footer.num_rows,
-            "minValues": {name: value for name, value in low.items() if name not in unknown},
-            "maxValues": {name: value for name, value in high.items() if name not in unknown},
-            "nullCount": {},
-        },
-        ensure_ascii=False,
-    )
-
-
-def _is_exact(value: object) -> bool:
-    """Whether a footer's value can be trusted and stored: integers, and strings too short to have been truncated."""
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST_STATISTIC)

@@ -62,6 +62,7 @@ def test_every_dag_says_what_it_does_and_keeps_its_hands_off_the_past(found: dic
             "ingest_news",
             "ingest_social",
             "ingest_wikipedia",
+            "maintain_lake",
             "monitor_drift",
             "retrain",
             "rollback_model",

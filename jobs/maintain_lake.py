@@ -15,13 +15,10 @@ Example:
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field
@@ -32,12 +29,13 @@ from lmflow.lake.lock import exclusive
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.upkeep import compact, sweep
 from lmflow.registry.versions import Version, registered_names, versions
-from lmflow.settings import settings
+from lmflow.training.checkpoint import Checkpoints
 
 _DAY_S: Final = 86_400
 _MEGABYTE: Final = 1_000_000
 _RAW: Final = "raw/"
 _DATASETS: Final = "datasets/"
+_CHECKPOINTS: Final = "checkpoints/"
 
 
 class MaintainLake(Options):
@@ -68,7 +66,7 @@ def run(options: MaintainLake, progress: Progress) -> Result:
                 bar.advance(note=name)
         datasets = _remove_datasets(lake, registered, options.dataset_days * _DAY_S)
         raw = _remove_raw(lake, options.raw_days)
-        checkpoints = _remove_checkpoints(options.checkpoint_days * _DAY_S)
+        checkpoints = _remove_checkpoints(lake, options.checkpoint_days * _DAY_S)
     done = {"datasets_deleted": datasets, "raw_deleted": raw, "checkpoints_deleted": checkpoints}
     worked = any(done.values()) or any(
         any(each[part] for part in ("compacted", "old", "orphans")) for each in tables.values()
@@ -133,24 +131,16 @@ def _remove_raw(lake: Lake, days: float | None) -> Mapping[str, int]:
     return {"objects": len(old), "bytes": sum(each.size for each in old)} if old else {}
 
 
-def _remove_checkpoints(older_s: float) -> int:
-    """Folders of trainings in which nothing was written for so long, and which nobody trains in."""
-    folders = [path for path in (settings().home / "checkpoints").glob("*") if path.is_dir()]
-    return sum(_remove_checkpoint(folder) for folder in folders if time.time() - _newest(folder) > older_s)
-
-
-def _newest(folder: Path) -> float:
-    return max((path.stat().st_mtime for path in [folder, *folder.iterdir()]), default=0.0)
-
-
-def _remove_checkpoint(folder: Path) -> bool:
-    with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        shutil.rmtree(folder)
-    return True
+def _remove_checkpoints(lake: Lake, older_s: float) -> int:
+    """Those of trainings in which nothing was written for so long: whoever trains renews its lease all the time."""
+    newest: dict[str, float] = {}
+    for each in lake.objects.stored(_CHECKPOINTS):
+        folder = each.key.rpartition("/")[0]
+        newest[folder] = max(each.modified, newest.get(folder, 0.0))
+    old = [folder for folder, written in newest.items() if time.time() - written > older_s]
+    for folder in old:
+        Checkpoints(lake.objects.uri(folder)).remove()
+    return len(old)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ class BuildCorpus(Options):
     keep: Policy = Field(
         "earliest",
         description="Which of several near copies that come together is kept. A copy in the corpus stays, but with "
-        "drop_all, which keeps none of them. Articles and a user's files at one canonical URL count as copies too "
-        "(duplicate_url), but with drop_all and --against.",
+        "drop_all, which keeps none of them, and a new revision holds its document's place. Articles and a user's "
+        "files at one canonical URL count as copies too (duplicate_url), but with drop_all and --against.",
     )
     against: tuple[Literal["wikipedia", "news", "social", "file"], ...] = Field(
         (), description="Kinds of source. If given, only copies of their documents are dropped, and nothing else."

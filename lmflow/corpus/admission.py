@@ -27,6 +27,9 @@ EXACT: Final = "exact_duplicate"
 NEAR_DUPLICATE: Final = "near_duplicate"  # value: estimated similarity
 SAME_URL: Final = "duplicate_url"  # another text at the same address is kept; value: 1, threshold: 0
 
+#: What these say of a version is no matter of its text: it has passed the policy of its language.
+_NOT_OF_POLICY: Final = frozenset({SUPERSEDED, REPEATED, EXACT, NEAR_DUPLICATE, SAME_URL})
+
 _NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -55,6 +58,7 @@ class Before:
         forgotten: doc_ids with a tombstone.
         again: the unit is the corpus itself, decided on again: members are in it, and keep their split.
         addresses: of the unit's documents, row for row, from `address.shared`; left out: none is shared.
+        since: the ingest batch that first brought a version which passed the policy, of documents that have one.
     """
 
     newest: Mapping[str, int]
@@ -63,6 +67,7 @@ class Before:
     forgotten: Collection[str] = frozenset()
     again: bool = False
     addresses: Sequence[str] = ()
+    since: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -122,13 +127,38 @@ def admit(
     return outcome
 
 
-def in_order(unit: pa.Table, rows: Sequence[int], keeping: Keeping | None = None) -> list[int]:
+def first_batches(rows: pa.Table) -> dict[str, int]:
+    """Of documents of which a version passed its policy, the earliest ingest batch that brought one.
+
+    Args:
+        rows: versions of documents (columns batch_id, doc_id, failures).
+    """
+    found: dict[str, int] = {}
+    columns = (rows[name].to_pylist() for name in ("batch_id", "doc_id", "failures"))
+    for batch, doc_id, failures in zip(*columns, strict=True):
+        if all(failure["rule"] in _NOT_OF_POLICY for failure in failures or ()):
+            found[doc_id] = min(batch, found.get(doc_id, batch))
+    return found
+
+
+def in_order(
+    unit: pa.Table, rows: Sequence[int], since: Mapping[str, int], keeping: Keeping | None = None
+) -> list[int]:
     """These rows in the order of preference: by ingest batch, then as the keep policy has it, then earliest first.
+
+    A new revision holds the place of its document: the batch of the first version that passed the policy, in the unit
+    or (`since`) before it, and not its own. So it stands before what came later at its address or with its text,
+    whether batches are built one by one or together.
 
     Earliest goes by the time of publication (else of fetching), then by doc_id. Longest goes by characters, best
     quality by `quality` and then characters.
     """
     batches, doc_ids = unit["batch_id"].to_pylist(), unit["doc_id"].to_pylist()
+    first = first_batches(unit.select(["batch_id", "doc_id", "failures"]))
+    places = [
+        min(batch, first.get(doc_id, batch), since.get(doc_id, batch))
+        for batch, doc_id in zip(batches, doc_ids, strict=True)
+    ]
     published, fetched = unit["published_at"].to_pylist(), unit["fetched_at"].to_pylist()
     preferred: list[tuple[float, ...]] = [()] * len(doc_ids)
     policy = keeping.policy if keeping else "earliest"
@@ -139,7 +169,7 @@ def in_order(unit: pa.Table, rows: Sequence[int], keeping: Keeping | None = None
         preferred = [(-quality(dict(its)), -length) for its, length in zip(signals, lengths, strict=True)]
     return sorted(
         rows,
-        key=lambda row: (batches[row], preferred[row], published[row] or fetched[row] or _NO_TIME, doc_ids[row]),
+        key=lambda row: (places[row], preferred[row], published[row] or fetched[row] or _NO_TIME, doc_ids[row]),
     )
 
 
@@ -181,7 +211,8 @@ def _deduplicate(
     keeping: Keeping,
 ) -> Mapping[str, str]:
     """Drop copies; returns the stored clusters that were joined to another one."""
-    rows = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures], keeping)
+    passed = [row for row, failures in enumerate(outcome.failures) if not failures]
+    rows = in_order(unit, passed, before.since, keeping)
     sources, addresses = unit["source"].to_pylist(), before.addresses or [""] * unit.num_rows
     found = cluster(
         [doc_ids[row] for row in rows],
@@ -216,7 +247,7 @@ def _assign_splits(
     outcome: Admission,
     regime: splits.Regime | None,
 ) -> None:
-    kept = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures])
+    kept = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures], before.since)
     leaving = outcome.superseded.keys() | outcome.withdrawn.keys() | (set(doc_ids) if before.again else set())
     staying = [member for member in before.members.values() if member.doc_id not in leaving]
     parts: defaultdict[str, set[str]] = defaultdict(set)

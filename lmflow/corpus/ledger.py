@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from lmflow.corpus.address import ADDRESSED, shared
-from lmflow.corpus.admission import FORGOTTEN, SUPERSEDED, Admission, Before, Member
+from lmflow.corpus.admission import FORGOTTEN, SUPERSEDED, Admission, Before, Member, first_batches
 from lmflow.corpus.assess import ASSESSED, SUMMARY
 from lmflow.corpus.dedup import Stored
 from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
@@ -90,13 +90,20 @@ class Ledger:
 
     def before(self, unit: pa.Table) -> Before:
         """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""
-        newest = _newest(_spoken_for(self._verdicts_on(unit["doc_id"], ["doc_id", "revision", "failures"])))
+        earlier = _spoken_for(self._verdicts_on(unit["doc_id"], ["batch_id", "doc_id", "revision", "failures"]))
+        newest = _newest(earlier)
         brought = _newest(unit)
         replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
         members = self.members()
         addresses, theirs = self._addresses(unit)
         stored = self._relatives(unit, replaced, members, theirs)
-        return Before(newest, members, stored, self.forgotten(unit["doc_id"]), addresses=addresses)
+        forgotten, since = self.forgotten(unit["doc_id"]), first_batches(earlier)
+        return Before(newest, members, stored, forgotten, addresses=addresses, since=since)
+
+    def since(self) -> dict[str, int]:
+        """When each document first had a version that passed its policy (see `admission.first_batches`)."""
+        columns = ["batch_id", "doc_id", "failures"]
+        return first_batches(_spoken_for(self.verdicts.read(columns, version=self.pinned(self.verdicts))))
 
     def forgotten(self, doc_ids: pa.ChunkedArray) -> set[str]:
         """Those of these documents that have a tombstone."""

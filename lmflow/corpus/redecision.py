@@ -106,7 +106,8 @@ def redecide(
     unit = pa.Table.from_pylist([fresh.get(row["doc_id"], row) for row in rows], schema)
     members = ledger.members()
     addresses = shared(unit["doc_id"], unit["source"], unit["url"])
-    before = Before({}, members, Stored([], [], [], fingerprint([])), again=True, addresses=addresses)
+    nothing = Stored([], [], [], fingerprint([]))
+    before = Before({}, members, nothing, again=True, addresses=addresses, since=ledger.since())
     outcome = admit(unit, fingerprints_of(unit), before, regime, keeping)
     # Former copies of a document that is kept no longer: fingerprinted, but their text is nowhere in the corpus.
     doc_ids = unit["doc_id"].to_pylist()

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lmflow.corpus.dedup import NEAR, Keeping, Policy
 from lmflow.corpus.fingerprint import fingerprint
 from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import BUILT_IN, Policies, load
+from lmflow.corpus.redecision import redecide
 from lmflow.lake import Lake, faults
 from tests.corpus.documents import build, chinese, contents, english, ingest, row
 
@@ -98,6 +100,38 @@ def test_exact_copies_name_the_earliest_by_publication(lake: Lake, policies: Pol
     )
     build(lake, policies)
     assert (rules(verdicts(lake)["a"]), verdicts(lake)["a"]["duplicate_of"]) == (["exact_duplicate"], "z")
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("same", ["address", "text"])
+def test_a_new_revision_holds_the_place_of_its_document(
+    lake: Lake, policies: Policies, together: bool, same: str
+) -> None:
+    url = "https://example.org/one"
+    revised = english(2) if same == "address" else near(english(3))
+    early = datetime(2020, 1, 1, tzinfo=UTC)  # published before the revision, so that it would be the earliest
+    first = [row(1, "news:a", english(1), url=url), row(1, "news:short", "Too few words.", url=f"{url}/short")]
+    second = [
+        row(2, "file:mine:1", english(3), "file", published_at=early, url=url if same == "address" else f"{url}/3"),
+        row(2, "news:a", revised, revision=2, url=url),
+        # Its first version was dropped by the policy and holds no place: the earlier of both in this batch stays.
+        row(2, "file:mine:2", english(4), "file", published_at=early, url=f"{url}/short"),
+        row(2, "news:short", english(5), revision=2, url=f"{url}/short"),
+    ]
+    if together:
+        ingest(lake, first + second)
+        build(lake, policies)
+    else:
+        for rows in (first, second[::-1]):
+            ingest(lake, rows)
+            build(lake, policies)
+    check_books(lake)
+    assert corpus(lake).keys() == {"news:a", "file:mine:2"}
+    assert corpus(lake)["news:a"]["text"] == revised
+    assert rules(verdicts(lake)["file:mine:1"]) == ["duplicate_url" if same == "address" else "near_duplicate"]
+    again = redecide(Ledger(lake), policies, lake.table("corpus").stage())
+    kept = {name for name, enters in zip(again.unit["doc_id"].to_pylist(), again.outcome.kept, strict=True) if enters}
+    assert kept == corpus(lake).keys()
 
 
 def test_the_same_page_in_another_collection_is_a_duplicate_by_its_address_and_a_revision_is_not(

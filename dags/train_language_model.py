@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from lmflow.crawl import sources
+from lmflow.errors import InputError
 from lmflow.orchestration import assets, stages
 from lmflow.orchestration.form import language_model_form
 from lmflow.orchestration.plan import plan_language_models
@@ -41,8 +43,11 @@ with DAG(
 
     @task(retries=0)
     def plan(params: dict[str, Any]) -> dict[str, Any]:
-        """Turn the form into the options of every job."""
-        return plan_language_models(params)
+        """Turn the form into the options of every job; a form that cannot work fails here, in the first second."""
+        try:
+            return plan_language_models(params)
+        except InputError as error:
+            raise AirflowFailException(str(error)) from None
 
     modelled, trainings = stages.language_model(PLAN)
     scored, promoted = stages.evaluation(trainings), stages.promotion(PLAN)

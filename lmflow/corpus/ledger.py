@@ -86,7 +86,8 @@ class Ledger:
         """
         if self.corpus.version() < 0 or any(unit.interrupted for unit in units):
             return False
-        return any(changed_since(table.uri, self.pinned(table)) for table in (self.verdicts, self.fingerprints))
+        tables = (self.verdicts, self.fingerprints)
+        return any(changed_since(table.uri, self.pinned(table), table.version()) for table in tables)
 
     def before(self, unit: pa.Table) -> Before:
         """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""

@@ -29,10 +29,6 @@ class Life:
     removed: int | None = None
     removed_ms: int = 0
 
-    def is_in(self, version: int) -> bool:
-        """Whether a version of the table has the file."""
-        return self.added <= version and (self.removed is None or version < self.removed)
-
 
 def lives(uri: str) -> dict[str, Life]:
     """Every file that any commit of the table at `uri` added, by its path in the table."""
@@ -46,14 +42,17 @@ def lives(uri: str) -> dict[str, Life]:
     return found
 
 
-def changed_since(uri: str, version: int) -> bool:
-    """Whether a commit after `version` changed rows of the table at `uri`; compaction does not."""
-    return any(
-        entry[kind].get("dataChange", True)
-        for _, entry in _log(uri, version + 1)
-        for kind in ("add", "remove")
-        if kind in entry
-    )
+def changed_since(uri: str, version: int, latest: int) -> bool:
+    """Whether a commit after `version`, up to `latest`, changed rows of the table at `uri`; compaction does not.
+
+    Of a version whose entry is gone from the log nobody knows, so it counts as a change.
+    """
+    unseen = set(range(version + 1, latest + 1))
+    for number, entry in _log(uri, version + 1):
+        unseen.discard(number)
+        if any(entry[kind].get("dataChange", True) for kind in ("add", "remove") if kind in entry):
+            return True
+    return bool(unseen)
 
 
 def _log(uri: str, since: int) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
 
 from lmflow.lake import faults
 from lmflow.lake.history import lives
@@ -77,17 +78,21 @@ def sweep(table: Table, pinned: Collection[int], keep_s: float, longest_job_s: f
         longest_job_s: seconds after which a file that is not committed belongs to no running job.
     """
     system, root = filesystem(table.uri)
-    # Listed before the log is read: what is committed in between is known to the log.
+    # Listed before the table and its log are read: what is committed in between is known to them.
     files, now = table.parquet_files(), time.time()
+    needed = {uri for version in (None, *pinned) for uri in _files_of(table, version)}
     known, old, orphans, size = lives(table.uri), 0, 0, 0
     for info in files:
-        life = known.get(info.path.removeprefix(f"{root}/"))
-        if life is None:
+        path = info.path.removeprefix(f"{root}/")
+        if f"{table.uri}/{path}" in needed:
+            continue
+        life = known.get(path)
+        if life is None or life.removed is None:  # not of this table; or removed by a commit that the log forgot
             if now - info.mtime.timestamp() < longest_job_s:
                 continue
             orphans += 1
         else:
-            if life.removed is None or now - life.removed_ms / 1000 < keep_s or any(map(life.is_in, pinned)):
+            if now - life.removed_ms / 1000 < keep_s:
                 continue
             old += 1
         system.delete_file(info.path)
@@ -95,6 +100,16 @@ def sweep(table: Table, pinned: Collection[int], keep_s: float, longest_job_s: f
         size += info.size
     _remove_empty_folders(table, now - longest_job_s)
     return Swept(old, orphans, size)
+
+
+def _files_of(table: Table, version: int | None) -> list[str]:
+    """URIs of a version's files; none where the log no longer has the version."""
+    try:
+        return table.file_uris(version)
+    except (OSError, DeltaError):
+        if version is None:
+            raise
+        return []
 
 
 def _clear_unfinished(table: Table) -> None:

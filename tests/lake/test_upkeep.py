@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from lmflow.lake import Lake, Table
 from lmflow.lake.history import changed_since
 from lmflow.lake.tables import COMPACTED
-from lmflow.lake.upkeep import compact, sweep
+from lmflow.lake.upkeep import Swept, compact, sweep
 from tests.conftest import PROJECT
 from tests.lake.test_tables import ids, rows
 
@@ -48,8 +49,8 @@ def test_compaction_changes_files_and_no_row_and_nothing_looks_new(table: Table)
     assert len(table.live_files()) == 1
     assert table.read().sort_by("doc_id") == before
     assert table.batches() == {1, 2, 3, 4, 5, 6}
-    assert not changed_since(table.uri, version)
-    assert changed_since(table.uri, version - 1)
+    assert not changed_since(table.uri, version, table.version())
+    assert changed_since(table.uri, version - 1, table.version())
     assert table.find("k3").already_done  # keys are remembered
     assert squeeze(table) == 0
 
@@ -67,6 +68,21 @@ def test_a_pinned_version_and_a_recent_one_survive_and_the_rest_goes(table: Tabl
     assert sweep(table, set(), 0, 2 * DAY).old == 4
     assert len(files(table)) == 1
     assert len(ids(table)) == 12
+
+
+def test_a_log_that_was_cleaned_costs_no_live_file_and_counts_as_changed(table: Table) -> None:
+    handle = DeltaTable(table.uri)
+    handle.create_checkpoint()
+    log = Path(table.uri.removeprefix("file://")) / "_delta_log"
+    latest = table.version()
+    for entry in log.glob("*.json"):
+        if int(entry.stem) < latest - 1:
+            entry.unlink()
+    for path in files(table):
+        age(path, 9)
+    assert sweep(table, {1, latest}, 0, 2 * DAY) == Swept()
+    assert len(ids(table)) == 12
+    assert changed_since(table.uri, 1, latest)
 
 
 def test_an_orphan_is_removed_when_no_running_job_can_own_it(table: Table) -> None:

@@ -18,6 +18,11 @@ versions, and under `dumps` the report of each dump: pages by namespace, losses,
 
 from __future__ import annotations
 
+from jobs import loaded_ahead
+
+if __name__ == "__main__":  # the workers' modules load beside the imports that follow
+    loaded_ahead.start("jobs.ingest_wikipedia")
+
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
 
 #: Bytes of a part as stored: the smallest that is worth a start in the middle of a file, the largest that fits memory.
 _SHORTEST_PART, _LONGEST_PART = 4_000_000, 64_000_000
-_PARTS_A_WORKER: Final = 4
+_PARTS_A_WORKER: Final = 8  # the last ones end at different times
 _TEMPLATES_SHOWN: Final = 50
 
 

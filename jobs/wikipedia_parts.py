@@ -26,6 +26,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs import loaded_ahead
 from jobs.command import Bar
 from lmflow.errors import ServiceError
 from lmflow.extract.dumpfile import Part
@@ -131,7 +132,7 @@ def on_processes(reader: PartsReader, tasks: Sequence[Task]) -> Iterator[Callabl
     Raises:
         ServiceError: (from that function) a process was killed from outside.
     """
-    context = multiprocessing.get_context("spawn")
+    context = loaded_ahead.context("jobs.ingest_wikipedia")
     done = context.Value("q", 0)
     pool = ProcessPoolExecutor(min(workers(), len(tasks)), context, _start_worker, (reader, dict(os.environ), done))
     try:

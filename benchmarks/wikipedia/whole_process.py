@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import bz2
+import ctypes
 import os
 import re
 import resource
@@ -25,7 +26,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,18 +115,33 @@ def measure(command: Sequence[str], cores: int, mlflow: str) -> Measured:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: os.sched_setaffinity(0, range(cores)),
+        start_new_session=True,
     )
     peak = _Peak(process.pid)
     assert process.stderr is not None
     errors = process.stderr.read()
     status = process.wait()
     wall = time.monotonic() - started
+    _wait_for_orphans(process.pid)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     shutil.rmtree(home, ignore_errors=True)
     if status:
         raise RuntimeError(f"{' '.join(command)} ended with {status}: {errors.decode()[-1000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Measured(wall, cpu, peak.stop() / 1e6)
+
+
+def _adopt_orphans() -> None:
+    """Processes whose parent ends become children of this one, so that their CPU seconds are counted."""
+    subreaper = 36  # PR_SET_CHILD_SUBREAPER of Linux's prctl
+    if ctypes.CDLL(None, use_errno=True).prctl(subreaper, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _wait_for_orphans(session: int) -> None:
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-session, 0)
 
 
 class _Peak:
@@ -195,6 +211,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--only", nargs="*", default=[""], help="commands whose names start so")
     options = parser.parse_args()
+    _adopt_orphans()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         xml = repeated(options.megabytes, options.big_page)

@@ -217,11 +217,12 @@ def test_a_killed_driver_leaves_no_process_and_a_killed_worker_is_named(tmp_path
         driver = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             workers = _workers(driver.pid)
+            family = psutil.Process(driver.pid).children(recursive=True)
             target = driver.pid if victim == "driver" else workers[0].pid
             os.kill(target, signal.SIGKILL)
             _, errors = driver.communicate(timeout=120)
-            psutil.wait_procs(workers, timeout=30)
-            assert not [worker for worker in workers if worker.is_running() and worker.status() != "zombie"]
+            psutil.wait_procs(family, timeout=30)
+            assert not [process for process in family if process.is_running() and process.status() != "zombie"]
         finally:
             driver.kill()
     assert driver.returncode == 1
@@ -229,11 +230,10 @@ def test_a_killed_driver_leaves_no_process_and_a_killed_worker_is_named(tmp_path
 
 
 def _workers(pid: int) -> list[psutil.Process]:
-    """The processes that read parts, when there are some."""
+    """The processes that read parts, when there are some: children of the server that they are forked from."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = psutil.Process(pid).children(recursive=True)
-        workers = [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+        workers = [worker for child in psutil.Process(pid).children() for worker in child.children()]
         if workers:
             return workers
         time.sleep(0.05)

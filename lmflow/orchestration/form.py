@@ -186,7 +186,8 @@ def _search() -> dict[str, Param]:
             False,
             type="boolean",
             section=_SEARCH,
-            description="Try several settings of each network, a little first, and go on with the best.",
+            description="Try several settings of each network, a little first, and go on with the best. Without any "
+            "list below: a third, once and three times the preset's learning rate.",
         ),
         "search_learning_rates": _values("number", 1e-6, 100, [0.003, 0.008, 0.02], "Highest learning rates.", preset),
         "search_batch_sizes": _values("integer", 1, 4096, [32, 64, 128], "Batch sizes.", preset),
@@ -208,8 +209,7 @@ def _values(kind: str, low: float, high: float, examples: Sequence[float], what:
         [],
         type="array",
         items={"type": kind, "minimum": low, "maximum": high},
-        uniqueItems=True,
-        examples=list(examples),
+        uniqueItems=True,  # no `examples`: the form would offer these and nothing else
         section=_SEARCH,
         description=f"{what} A list such as {list(examples)}. {empty}",
     )

@@ -41,7 +41,7 @@ def test_a_search_killed_at_random_moments_ends_as_one_that_was_not(mlflow_serve
         # Another name of the model, so that MLflow knows nothing of the first; the text is the same.
         given = files(folder)
         texts = [f"--{key.replace('_', '-')}={path}" for key, path in given.items()]
-        command = [sys.executable, "-m", "jobs.search_language_model", *words, *texts, f"--seed={1}"]
+        command = [sys.executable, "-m", "jobs.search_language_model", *words, *texts, "--seed=1"]
         environment = {**os.environ, "LMFLOW_HOME": str(folder / "home")}
         draw = random.Random(SEED)
         for _ in range(kills):
@@ -52,6 +52,8 @@ def test_a_search_killed_at_random_moments_ends_as_one_that_was_not(mlflow_serve
         done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr[-2000:]
         found.append(json.loads(done.stdout.splitlines()[-1]))
+        again = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600)
+        assert json.loads(again.stdout.splitlines()[-1])["status"] == "nothing_new"
         # The second search must train by itself.
         for run in tracking.runs(EXPERIMENT, {"mlflow.parentRunId": found[-1]["run_id"]}):
             steps = [step for step, _ in run.history("train_loss")]

@@ -164,6 +164,7 @@ def train_network(
 
     def build() -> Any:
         model = NEURAL[options.architecture](dataset.manifest["vocabulary"], shape, options.seed, schedule.precision)
+        model.softmax_sample = options.softmax_sample or 0
         if work.start is not None:
             encode, width = dataset.tokenizer.encode, model.token_width
             model.start_from(token_vectors(work.start, encode, model.vocabulary, width, options.seed))

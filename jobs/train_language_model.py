@@ -106,6 +106,13 @@ class TrainLanguageModel(Options):
     precision: Literal["float32", "bfloat16"] | None = Field(
         None, description="Networks: what is computed in; bfloat16 is for GPUs, weights stay float32."
     )
+    softmax_sample: int | None = Field(
+        None,
+        description="rnn, lstm, transformer: train against so many tokens drawn a step in place of the whole "
+        "vocabulary, where that is large; evaluation is over all.",
+        ge=1,
+        le=1_000_000,
+    )
     replicas: int = Field(1, description="Networks: GPUs of this host, or logical CPU devices where it has none.", ge=1)
     init_embeddings: str | None = Field(
         None,
@@ -151,6 +158,8 @@ class TrainLanguageModel(Options):
         family = self.architecture.partition("+")[0]
         if self.warm_start and (self.train_file or self.init_embeddings or self.pause_after):
             raise ValueError("--warm-start goes on from a version: no --train-file, --init-embeddings, --pause-after")
+        if self.softmax_sample is not None and family not in ("ngram", "rnn", "lstm", "transformer"):
+            raise ValueError(f"--softmax-sample is for rnn, lstm and transformer, not {family}")
         if self.pause_after is not None and self.architecture not in NEURAL:
             raise ValueError(f"--pause-after is for networks, not {self.architecture}")
         if self.preset is not None and family in NEURAL and self.preset not in PRESETS[family]:

@@ -115,12 +115,9 @@ class AwdLstm(NeuralModel):
         penalty += preset.change_penalty * ops.mean(ops.square(raw_wide[:, 1:] - raw_wide[:, :-1]))
         return cross_entropy(self.logits(dropped), following), penalty * count, after
 
-    def logits(self, hidden: Any) -> Any:
-        """Unnormalised log probabilities of the next token. [batch, time, e] to [batch, time, V]."""
-        import keras
-
-        scores = keras.ops.matmul(hidden, keras.ops.transpose(self._use(self._embedding)))
-        return keras.ops.cast(scores, "float32") + self._bias
+    def output(self) -> tuple[Any, Any]:
+        """The embedding, tied, and the bias."""
+        return self._embedding, self._bias
 
     def _through_layers(self, tokens: Any, states: States, noise: Noise | None) -> tuple[Any, Any, States]:
         """The last layer's output with and without its dropout, and the states after."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lmflow.models.contract import END_OF_DOCUMENT, Floats, LanguageModel, Tokens
 from lmflow.models.noise import Noise
+from lmflow.models.sampled import sampled_nats
 
 States = tuple[Any, ...]
 
@@ -41,6 +42,7 @@ class NeuralModel(LanguageModel):
 
     Attributes:
         variables: every trainable variable, in a fixed order.
+        softmax_sample: how many tokens training compares with the next one, in place of all (`sampled`); 0: all.
     """
 
     #: The family's dataclass of shapes, and the stem of its files.
@@ -48,6 +50,7 @@ class NeuralModel(LanguageModel):
     stem: ClassVar[str]
     #: What it trains on: streams of running text, or pieces of documents, each by itself.
     reads: ClassVar[Literal["streams", "pieces"]] = "streams"
+    softmax_sample: int = 0
 
     def __init__(self, vocabulary: int, preset: Any, seed: int = 0, precision: str = "float32") -> None:
         self.vocabulary = vocabulary
@@ -78,9 +81,18 @@ class NeuralModel(LanguageModel):
             Vectors [batch, time, width] and states.
         """
 
-    @abstractmethod
+    def output(self) -> tuple[Any, Any]:
+        """The output layer: a row of each token [V, width], and a bias [V] or None."""
+        raise NotImplementedError(f"{type(self).__name__} has no output layer of one row a token")
+
     def logits(self, hidden: Any) -> Any:
         """Unnormalised log probabilities of the next token. [batch, time, width] to [batch, time, V], float32."""
+        import keras
+
+        matrix, bias = self.output()
+        scores = keras.ops.matmul(hidden, keras.ops.transpose(self._use(matrix)))
+        scores = keras.ops.cast(scores, "float32")
+        return scores if bias is None else scores + bias
 
     @property
     def token_width(self) -> int:
@@ -117,6 +129,11 @@ class NeuralModel(LanguageModel):
         Returns:
             Negative log probabilities in nats [batch, time], a penalty in nats over all of them, and the states after.
         """
+        if self.softmax_sample:
+            hidden, after = self.hidden(tokens, states, noise)
+            matrix, bias = self.output()
+            nats = sampled_nats(hidden, following, self._use(matrix), bias, self.softmax_sample, noise)
+            return nats, 0.0, after
         logits, after = self.forward(tokens, states, noise)
         return cross_entropy(logits, following), 0.0, after
 

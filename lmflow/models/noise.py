@@ -50,6 +50,12 @@ class Noise:
         drawn = tf.random.stateless_uniform(shape, self._next())
         return weights * tf.cast(drawn >= rate, weights.dtype) / (1 - rate)
 
+    def alike(self, shape: Any) -> Any:
+        """Numbers in [0, 1), the same for every part of the batch."""
+        import tensorflow as tf
+
+        return tf.random.stateless_uniform(shape, self._next())
+
     def uniform(self, rows: Any, shape: Any) -> Any:
         """Numbers in [0, 1) for this part's rows. Shape [rows, *shape]."""
         import tensorflow as tf

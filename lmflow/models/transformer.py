@@ -119,12 +119,9 @@ class Transformer(NeuralModel):
         after = tuple(ops.cast(ops.stack(part, axis=1), "float32") for part in (keys, values))
         return self._normal(flow, self._last_norm), (*after, seen[:, time:])
 
-    def logits(self, hidden: Any) -> Any:
-        """Unnormalised log probabilities of the next token. [batch, time, width] to [batch, time, V]."""
-        import keras
-
-        scores = keras.ops.matmul(hidden, keras.ops.transpose(self._use(self._embedding)))
-        return keras.ops.cast(scores, "float32")
+    def output(self) -> tuple[Any, Any]:
+        """The embedding, tied; there is no bias."""
+        return self._embedding, None
 
     def _attention(self, query: Any, key: Any, value: Any, mask: Any, rotation: tuple[Any, Any]) -> Any:
         """Queries [batch, time, width] over keys and values [batch, m+t, width]; mask [batch, 1, time, m+t]."""

@@ -155,12 +155,9 @@ class Vae(NeuralModel):
         flow = flow if noise is None else noise.drop(flow, self.preset.dropout)
         return flow, (ops.cast(after, "float32"), z)
 
-    def logits(self, hidden: Any) -> Any:
-        """Unnormalised log probabilities of the next token. [batch, time, width] to [batch, time, V]."""
-        import keras
-
-        scores = keras.ops.matmul(hidden, keras.ops.transpose(self._use(self._output)))
-        return keras.ops.cast(scores, "float32") + self._bias
+    def output(self) -> tuple[Any, Any]:
+        """The output layer's rows and bias."""
+        return self._output, self._bias
 
     def objective(
         self, tokens: Any, following: Any, weights: Any, states: States, noise: Noise, step: Any

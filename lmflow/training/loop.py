@@ -179,7 +179,10 @@ class _Training:
         import tensorflow as tf
 
         progress, started = self._progress, time.perf_counter()
-        batch = self._batches.batch(progress.step)
+        try:
+            batch = self._batches.batch(progress.step)
+        except MemoryError as error:
+            raise self._too_large(f"making the batch: {error}") from None
         ready = time.perf_counter()
         rate = self._schedule.rate(progress.step, self._total, self._batches.per_epoch, progress.plateau)
         if self._schedule.random_lengths:
@@ -188,18 +191,23 @@ class _Training:
             progress.loss, norm = self._stepper.step(batch, progress.step, rate, self._kept())
         except tf.errors.ResourceExhaustedError as error:
             lines = str(error.message).splitlines()
-            reason = next((line for line in lines if "OOM" in line), lines[0])
-            raise TrainingOutOfMemory(
-                f"step {progress.step + 1} does not fit into memory ({reason.strip()}); lower "
-                f"--batch-size ({self._schedule.batch_size}) or --sequence-length ({self._schedule.sequence_length}), "
-                f"or raise --accumulate ({self._schedule.accumulate})"
-            ) from None
+            raise self._too_large(next((line for line in lines if "OOM" in line), lines[0])) from None
+        except MemoryError as error:  # Python's own, or NumPy's
+            raise self._too_large(str(error)) from None
         if not (math.isfinite(progress.loss) and math.isfinite(norm)):
             raise TrainingDiverged(self._diverged(norm))
         progress.step += 1
         progress.tokens += int(batch.weights.sum())
         progress.waited += ready - started
         progress.seconds += time.perf_counter() - started
+
+    def _too_large(self, reason: str) -> TrainingOutOfMemory:
+        schedule = self._schedule
+        return TrainingOutOfMemory(
+            f"step {self._progress.step + 1} does not fit into memory ({reason.strip()}); lower "
+            f"--batch-size ({schedule.batch_size}) or --sequence-length ({schedule.sequence_length}), "
+            f"or raise --accumulate ({schedule.accumulate})"
+        )
 
     def _kept(self) -> float:
         """The share of the averaged weights that stays at this step."""

@@ -18,7 +18,7 @@ from lmflow.errors import ServiceError
 from lmflow.models.lstm import Lstm, LstmPreset
 from lmflow.training.batches import StreamBatches
 from lmflow.training.checkpoint import Checkpoint, Checkpoints, in_folder
-from lmflow.training.loop import TrainingDiverged, train
+from lmflow.training.loop import TrainingDiverged, TrainingOutOfMemory, train
 from lmflow.training.schedule import Schedule
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -129,6 +129,21 @@ def test_a_text_shorter_than_a_step_and_a_loss_that_is_no_number_say_what_to_cha
         TrainingDiverged, match=r"at step 7 of 10; the last good checkpoint is that of step 6; it read a"
     ):
         train(build, batches, lambda model: 0.0, hot, in_folder(tmp_path / "hot"))
+
+
+def test_memory_that_python_cannot_get_is_answered_like_tensorflows(tmp_path: Path) -> None:
+    schedule = Schedule(batch_size=2, sequence_length=4)
+
+    class Hungry(StreamBatches):
+        def batch(self, step: int) -> Any:
+            return np.zeros((1 << 60,), np.uint8)  # NumPy's MemoryError, and Python's
+
+    hungry = Hungry(np.arange(99) % 8, schedule)
+    advice = (
+        r"step 1 does not fit into memory \(making the batch: .*lower --batch-size \(2\) or --sequence-length \(4\)"
+    )
+    with pytest.raises(TrainingOutOfMemory, match=advice):
+        train(build, hungry, lambda model: 0.0, schedule, in_folder(tmp_path))
 
 
 def test_a_checkpoint_is_whole_or_absent_and_only_the_newest_are_kept(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: What --warm-start takes: the champion, the champion or else the newest of the family, or a version by name.
 ORIGIN: Final = r"^(champion|newest|models:/lm-[a-z-]+(/\d+|@\w+))$"
 #: The highest learning rate of a warm start, as a share of the recipe's (benchmarks/language_models/warm_start.py).
-RATE: Final = 0.5
+RATE: Final = 0.1
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+_LEAST_WARMUPS: Final = 5  # a training is at least so many times as long as its warm-up
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Schedule:
             number `decay_after` on. plateau: by `decay_factor` at each evaluation that is not better than the best.
         decay_after: epochs at the full rate.
         decay_factor: what the rate is multiplied by.
-        warmup_steps: steps of a linear warm-up.
+        warmup_steps: steps of a linear warm-up, at most a fifth of the training: a short one must have time to decay.
         weight_decay: AdamW's; with SGD what is added to the gradient for each unit of a weight, after clipping.
         clip_norm: largest global norm of a gradient.
         loss_per: what the loss is a mean over. token; or stream: a sum over time, as in Zaremba's and Mikolov's code.
@@ -75,10 +77,11 @@ class Schedule:
             per_epoch: steps of one pass over the text.
             plateau: what evaluations have multiplied the rate by.
         """
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
+        warmup = min(self.warmup_steps, total // _LEAST_WARMUPS)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
         if self.decay == "cosine":  # a half cosine (Loshchilov & Hutter 2017, one cycle)
-            share = (step - self.warmup_steps) / max(1, total - self.warmup_steps)
+            share = (step - warmup) / max(1, total - warmup)
             return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * min(share, 1.0))))
         if self.decay == "epochs":
             return float(self.learning_rate * self.decay_factor ** max(0, step // per_epoch + 1 - self.decay_after))

@@ -77,11 +77,10 @@ class _Page:
             self._item(line)
         elif first == "|" or (first == "!" and self.tables):
             self._cells(line)
-        elif first == "=" and line[-1] == "=" and (title := _title(line)):
+        elif first == "=" and line[-1] == "=" and (heading := _heading(line))[1]:
             self._row()
-            level = _level(line)
-            self.pending = [heading for heading in self.pending if heading[0] < level]
-            self.pending.append((level, title))
+            self.pending = [above for above in self.pending if above[0] < heading[0]]
+            self.pending.append(heading)
             self.joinable = False
         elif first == OPEN:
             self._row()
@@ -153,13 +152,10 @@ class _Page:
         self.pending, self.joinable = [], False
 
 
-def _level(line: str) -> int:
-    return min(6, len(line) - len(line.lstrip("=")))
-
-
-def _title(line: str) -> str:
-    """What stands between the marks of a heading."""
-    return line[_level(line) :].rstrip("=").strip()
+def _heading(line: str) -> tuple[int, str]:
+    """The level of a heading, and what stands between its marks."""
+    level = min(6, len(line) - len(line.lstrip("=")))
+    return level, line[level:].rstrip("=").strip()
 
 
 def _gap(before: str, after: str) -> str:

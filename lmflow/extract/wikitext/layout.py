@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from typing import Final
 
 from lmflow.extract.wikitext.tables import CLOSE, OPEN, Row, is_parameter
@@ -12,7 +13,6 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
 _INVISIBLE: Final = ("\u200e", "\u200f", "\ufeff", "\u00ad", "\u2060")
 _NEVER: Final = ("\x00", "\x0b", "\x0c", OPEN, CLOSE)  # other control characters cannot occur in XML
-_DOUBLE = re.compile("   *")
 #: Brackets that lost their content (a pronunciation, a coordinate), or its beginning: `(; born 1879)`.
 _DEBRIS: Final = (
     ("(", re.compile(r"\( *(?:\)|[;,；，、/][;,；，、/: ]*\)?)")),
@@ -23,7 +23,6 @@ _RESIDUE = re.compile(
     re.IGNORECASE,
 )
 _UNSPACED: Final = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-_STRUCTURE: Final = frozenset("=*#:;|!-" + OPEN + CLOSE)
 
 
 def layout(text: str) -> str:
@@ -34,8 +33,8 @@ def layout(text: str) -> str:
         line = raw.strip()
         if not line:
             page.joinable = False
-        elif line[0] in _STRUCTURE:
-            page.structure(line)
+        elif block := _BLOCKS.get(line[0]):
+            block(page, line)
         elif page.tables:
             page.tables[-1].extend(line)
         elif page.joinable or page.pending:
@@ -45,7 +44,7 @@ def layout(text: str) -> str:
             pieces.append(line)
             page.joinable = raw[0] != " "
     while page.tables:
-        page.close_table()
+        page.close_table(CLOSE)
     return _unescape("".join(page.pieces).lstrip("\n"))
 
 
@@ -70,43 +69,14 @@ class _Page:
             self.pieces += ("\n", line)
         self.joinable = joins
 
-    def structure(self, line: str) -> None:
-        """A line that begins with a character of block structure."""
-        first = line[0]
-        if first in "*#:;":
-            self._item(line)
-        elif first == "|" or (first == "!" and self.tables):
-            self._cells(line)
-        elif first == "=" and line[-1] == "=" and (heading := _heading(line))[1]:
-            self._row()
-            self.pending = [above for above in self.pending if above[0] < heading[0]]
-            self.pending.append(heading)
-            self.joinable = False
-        elif first == OPEN:
-            self._row()
-            self.tables.append(Row())
-        elif first == CLOSE:
-            if self.tables:
-                self.close_table()
-        elif line.startswith("----"):
-            self.joinable = False
-            if body := line.lstrip("-").strip():
-                self._put(body)
-        elif self.tables:
-            self.tables[-1].extend(line)
-        else:
-            self.paragraph(line, True)
-
-    def close_table(self) -> None:
-        """Its last row, then what stands around it goes on."""
-        self._row()
-        self.tables.pop()
-
-    def _cells(self, line: str) -> None:
+    def cells(self, line: str) -> None:
         """A line of cells. Outside a table it is left over from a broken one, or from a broken template."""
         if self.tables:
             row = self.tables[-1]
-            if line.startswith(("|-", "|+")) or row.is_caption:
+            if line.startswith("|-"):
+                self._row()
+                return
+            if row.is_caption or line.startswith("|+"):
                 self._row()
             row.feed(line)
         elif not is_parameter(line):
@@ -114,7 +84,15 @@ class _Page:
             row.feed(line)
             self._put(row.text())
 
-    def _item(self, line: str) -> None:
+    def header_cells(self, line: str) -> None:
+        """A line that begins with `!`."""
+        if self.tables:
+            self.cells(line)
+        else:
+            self.paragraph(line, True)
+
+    def item(self, line: str) -> None:
+        """An item of a list, a term or its definition, or a line that is only indented."""
         body = line.lstrip("*#:;")
         marks = line[: len(line) - len(body)]
         body = body.lstrip(" \t")
@@ -128,6 +106,41 @@ class _Page:
                 row.extend(body, "; " if is_item else " ")
                 return
         self._put(f"- {body}" if is_item else body)
+
+    def heading(self, line: str) -> None:
+        """A heading, which waits for text; else a line that begins with `=`."""
+        level = min(6, len(line) - len(line.lstrip("=")))
+        title = line[level:].rstrip("=").strip()
+        if title and line[-1] == "=":
+            self._row()
+            self.pending = [above for above in self.pending if above[0] < level]
+            self.pending.append((level, title))
+        else:
+            self._other(line)
+
+    def rule(self, line: str) -> None:
+        """A horizontal rule with what follows it, or a line that begins with a dash."""
+        if line.startswith("----"):
+            self._put(line.lstrip("-").strip())
+        else:
+            self._other(line)
+
+    def open_table(self, line: str) -> None:
+        """What stands before a nested table is a row of its own."""
+        self._row()
+        self.tables.append(Row())
+
+    def close_table(self, line: str) -> None:
+        """Its last row, then what stands around it goes on."""
+        if self.tables:
+            self._row()
+            self.tables.pop()
+
+    def _other(self, line: str) -> None:
+        if self.tables:
+            self.tables[-1].extend(line)
+        else:
+            self.paragraph(line, True)
 
     def _row(self) -> None:
         if self.tables:
@@ -152,10 +165,16 @@ class _Page:
         self.pending, self.joinable = [], False
 
 
-def _heading(line: str) -> tuple[int, str]:
-    """The level of a heading, and what stands between its marks."""
-    level = min(6, len(line) - len(line.lstrip("=")))
-    return level, line[level:].rstrip("=").strip()
+#: How a line is read, by its first character; any other is prose.
+_BLOCKS: Final[dict[str, Callable[[_Page, str], None]]] = {
+    **dict.fromkeys("*#:;", _Page.item),
+    "|": _Page.cells,
+    "!": _Page.header_cells,
+    "=": _Page.heading,
+    "-": _Page.rule,
+    OPEN: _Page.open_table,
+    CLOSE: _Page.close_table,
+}
 
 
 def _gap(before: str, after: str) -> str:
@@ -177,8 +196,8 @@ def _tidy(text: str) -> str:
     for bracket, debris in _DEBRIS:
         if bracket in text:
             text = debris.sub(lambda found: "" if found[0][-1] in ")）" else found[0][0], text)
-    if "  " in text:
-        text = _DOUBLE.sub(" ", text)
+    while "  " in text:
+        text = text.replace("  ", " ")
     return text.replace(" )", ")") if " )" in text else text
 
 

@@ -55,9 +55,7 @@ class Row:
         self.is_empty = True  # nothing of the row has words yet
 
     def feed(self, line: str) -> None:
-        """A line that begins with `|` or `!`: cells, a caption, or the beginning of a row."""
-        if line.startswith("|-"):
-            return
+        """A line that begins with `|` or `!`: cells or a caption."""
         self._is_header = line[0] == "!"
         self.is_caption = line.startswith("|+")
         if self._more:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import time
-import typing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -28,21 +27,20 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
-from jobs import crawls, health, ingest, post_dumps, rechecks
+from jobs import crawls, health, ingest, post_dumps, posts, rechecks
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
 from lmflow.crawl.http import Fetcher, Policy
 from lmflow.crawl.sources import SocialSource, choose, load
-from lmflow.crawl.timelines import Reading, read_timelines, stored_statuses, watermark_key
+from lmflow.crawl.timelines import Reading, read_timelines, watermark_key
 from lmflow.crawl.urls import authority
 from lmflow.errors import InputError
-from lmflow.extract.documents import OUTCOMES, Known, record_batches, social_id
+from lmflow.extract.documents import social_id
 from lmflow.extract.posts import author_key
-from lmflow.extract.social import documents, reader, site_name, thread_roots
-from lmflow.lake import Lake, Objects, transaction_key
+from lmflow.extract.social import keeper, site_name
+from lmflow.lake import Lake, Objects
 
 _RETRY: Final = timedelta(hours=1)
 _READINGS: Final = pa.schema([("reading", pa.string())])
@@ -92,7 +90,7 @@ def run(options: IngestSocial, progress: Progress) -> Result:
         with tracking.run(ingest.EXPERIMENT, f"social {', '.join(sources)}", config) as mlflow_run:
             readings = _read(lake, reading, watermarks, options.max_items, due, batch_id, progress) if reading else []
             unreachable |= _failures(readings, sources)
-            added, withdrawn = _store(lake, readings, sources, tally, batch_id, progress)
+            added, withdrawn = posts.store(lake, readings, sources, tally, batch_id, progress)
             ingest.bury(lake, withdrawn, "withdrawn at its source")
             if readings:
                 rows = [*_state_rows(readings, options.max_items, watermarks), *rechecks.rows(readings, sources, due)]
@@ -246,7 +244,8 @@ def _read(
     crawls.open_crawl(lake, "social", batch_id, sources)
     recheck = {name: due[name].ids for name in sources}
     gone = _forgotten(lake, sources)
-    read = _reader(dict(watermarks), f"{lake.root}/objects", f"raw/social/{batch_id}", most_items, recheck, gone)
+    prefix, key = f"raw/social/{batch_id}", author_key()
+    read = _reader(dict(watermarks), f"{lake.root}/objects", prefix, most_items, recheck, gone, key)
     frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), len(rows)), read, _READINGS)
     progress.say(f"reading {len(sources)} timeline(s) of {len(rows)} host(s)")
     with progress.bar(len(rows), "reading timelines", "hosts") as bar, watching(spark, len(rows), bar):
@@ -271,6 +270,7 @@ def _reader(
     most_items: int,
     recheck: dict[str, tuple[str, ...]],
     gone: dict[str, frozenset[str]],
+    key: bytes,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -278,7 +278,10 @@ def _reader(
                 sources = [SocialSource(**source) for source in json.loads(row["sources"])]
                 policy = Policy.from_json(row["policy"])
                 objects = Objects(objects_root)
-                found = read_timelines(sources, watermarks, policy, objects, prefix, most_items, recheck, gone)
+                found = read_timelines(
+                    sources, watermarks, policy, objects, prefix, most_items, recheck, gone,
+                    keeper=lambda source: keeper(source, key),
+                )  # fmt: skip
                 lines = [{"reading": reading.as_json()} for reading in found]
                 yield pa.RecordBatch.from_pylist(lines, schema=_READINGS)
 
@@ -291,87 +294,6 @@ def _failures(readings: Sequence[Reading], sources: Mapping[str, SocialSource]) 
         for reading in readings
         if reading.error
     }
-
-
-# Documents ------------------------------------------------------------------------------------------------------------
-
-
-def _store(
-    lake: Lake,
-    readings: Sequence[Reading],
-    sources: Mapping[str, SocialSource],
-    tally: ingest.Tally,
-    batch_id: int,
-    progress: Progress,
-) -> tuple[int, list[str]]:
-    """Turn what was read into documents and commit them; returns their number, and stored ones that were withdrawn."""
-    from jobs.spark import session, watching
-
-    for reading in readings:
-        tally.see(reading.source, reading.statuses)
-        if reading.forgotten:
-            tally.add(reading.source, "skipped:forgotten", reading.forgotten)
-    rows = [
-        {"source": reading.source, "raw_key": key, "fetched_at": reading.fetched_at}
-        for reading in readings
-        for key in reading.raw_keys
-    ]
-    if not rows:
-        tally.check()
-        return 0, []
-    spark = session("ingest_social")
-    tasks = min(len(rows), 2 * spark.sparkContext.defaultParallelism)
-    known = spark.sparkContext.broadcast(ingest.known_documents(lake, "social"))
-    threads = spark.sparkContext.broadcast(_threads(lake, readings, sources))
-    writer = _writer(dict(sources), known, threads, author_key(), f"{lake.root}/objects", batch_id)
-    frame = ingest.map_rows(ingest.as_frame(spark, pa.Table.from_pylist(rows), tasks), writer, OUTCOMES)
-    with progress.bar(tasks, "storing posts", "tasks") as bar, watching(spark, tasks, bar):
-        staged, outcomes = ingest.stage_outcomes(frame, lake.table("documents"))
-    for _, origin, outcome in outcomes:
-        tally.add(origin, outcome)
-    tally.check()
-    withdrawn = sorted({item for item, _, outcome in outcomes if outcome == "skipped:withdrawn"})
-    if not tally.stored:
-        return 0, withdrawn
-    key = transaction_key("ingest_social", batch=batch_id)
-    return ingest.commit_documents(lake, key, staged, tally.stored).rows, withdrawn
-
-
-def _threads(lake: Lake, readings: Sequence[Reading], sources: Mapping[str, SocialSource]) -> dict[str, dict[str, str]]:
-    """For each source, post id to the id its thread began with, through posts of earlier crawls too."""
-    rows = lake.table("documents").read(["doc_id", "thread_id"], pc.field("source") == "social").to_pylist()
-    found = {}
-    for reading in readings:
-        prefix = social_id(site_name(sources[reading.source]), "")
-        answered = {prefix + parent for parent in reading.parents.values() if parent}
-        known = {
-            row["doc_id"].removeprefix(prefix): row["thread_id"].removeprefix(prefix)
-            for row in rows
-            if row["doc_id"] in answered and row["thread_id"]
-        }
-        found[reading.source] = thread_roots(reading.parents, known)
-    return found
-
-
-def _writer(
-    sources: dict[str, SocialSource], known: Any, threads: Any, key: bytes, objects_root: str, batch_id: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        objects, have = Objects(objects_root), typing.cast(Known, known.value)
-        for batch in batches:
-            for row in batch.to_pylist():
-                found = documents(
-                    stored_statuses(objects, row["raw_key"]),
-                    sources[row["source"]],
-                    threads.value[row["source"]],
-                    have,
-                    reader(sources[row["source"]], key),
-                    objects.uri(row["raw_key"]),
-                    row["fetched_at"],
-                )
-                yield from record_batches(found, batch_id)
-
-    return write
 
 
 def _state_rows(

@@ -40,7 +40,7 @@ def due(lake: Lake, sources: Mapping[str, SocialSource]) -> dict[str, Due]:
     turns: dict[str, list[str]] = {}  # timelines of one site share its posts
     taken: Counter[str] = Counter()
     for name, source in sources.items():
-        if source.kind != "mastodon" or not source.recheck:
+        if not source.recheck:
             found[name] = Due()
             continue
         site = site_name(source)

@@ -21,6 +21,11 @@ def newest_url(api: str) -> str:
     return f"{api}/v0/maxitem.json"
 
 
+def item_url(api: str, number: int | str) -> str:
+    """Where the API has one item."""
+    return f"{api}/v0/item/{number}.json"
+
+
 def item_batches(
     fetcher: Fetcher, api: str, newest_known: str, most_items: int
 ) -> Iterator[tuple[Fetch, list[dict[str, Any]], str]]:
@@ -64,7 +69,7 @@ def _items(fetcher: Fetcher, api: str, numbers: list[int]) -> tuple[Fetch, list[
     items: list[dict[str, Any]] = []
     fetch = Fetch(api)
     with ThreadPoolExecutor(max(1, fetcher.policy.concurrency)) as pool:
-        for count, fetch in enumerate(pool.map(lambda n: _get(fetcher, f"{api}/v0/item/{n}.json"), numbers)):
+        for count, fetch in enumerate(pool.map(lambda n: _get(fetcher, item_url(api, n)), numbers)):
             if fetch.error:
                 pool.shutdown(cancel_futures=True)
                 return fetch, items, count

@@ -47,6 +47,11 @@ def timeline_url(api: str, timeline: str, local: bool) -> str:
     return f"{api}/api/v1/timelines/{timeline}?{urlencode(query)}"
 
 
+def status_url(api: str, status_id: str) -> str:
+    """Where the API has one status; unlike the status' own address, this one does not name its author."""
+    return f"{api}/api/v1/statuses/{status_id}"
+
+
 def pages(fetcher: Fetcher, url: str, newest_known: str, most_items: int) -> Iterator[TimelinePage]:
     """Pages of a timeline until there is nothing more, enough was read, or a request failed (that page comes last).
 

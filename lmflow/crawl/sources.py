@@ -53,9 +53,7 @@ class SocialSource(Source):
         (), description="reddit, stackexchange: files (.zst, .xml, .7z): paths, https:// or s3://."
     )
     site: str = Field("", pattern=r"^[a-z0-9.-]*$", description="Dumps: host of the site, part of identities.")
-    recheck: int = Field(
-        100, ge=0, le=4000, description="mastodon: stored posts asked for again each time, in turn; 0 for none."
-    )
+    recheck: int = Field(100, ge=0, le=4000, description="Stored posts asked for again each time, in turn; 0 for none.")
     timeline: str = Field("public", pattern=r"^(public|tag/[\w]+)$", description="public, or tag/<hashtag>.")
     local: bool = Field(True, description="Only posts written on this server.")
     first_items: int = Field(4000, ge=1, description="How far back the first crawl of a timeline goes.")

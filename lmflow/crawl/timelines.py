@@ -1,17 +1,17 @@
-"""Reading the timelines of one server: politely, and kept as they came, a line of JSON a status."""
+"""Reading the timelines of one server: politely, and kept without anybody's name, a line of JSON a status."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lmflow.crawl.hackernews import item_batches, newest_url
+from lmflow.crawl.hackernews import item_batches, item_url, newest_url
 from lmflow.crawl.http import Fetch, Fetcher, Policy
-from lmflow.crawl.mastodon import id_order, pages, timeline_url
+from lmflow.crawl.mastodon import id_order, pages, status_url, timeline_url
 from lmflow.crawl.sources import SocialSource
 from lmflow.lake import Objects
 
@@ -19,6 +19,10 @@ from lmflow.lake import Objects
 FILE_STATUSES: Final = 400
 #: Items of Hacker News in one crawl, about a day of them; the next crawl reads on.
 MOST_ITEMS: Final = 20_000
+
+
+#: Of a status as it was served, what is stored of it; or, in a word, why nothing is.
+Keep = Callable[[Mapping[str, Any]], dict[str, Any] | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Reading:
     parents: Mapping[str, str]  # post id to the id it answers, empty for none
     forgotten: int = 0  # of the statuses, those that must be forgotten and were not kept
     rechecked: tuple[str, ...] = ()  # stored posts that were asked for again, in that order
+    refused: tuple[tuple[str, str], ...] = ()  # id and reason of those that were not kept because they may not be
 
     def as_json(self) -> str:
         """To travel from a worker."""
@@ -51,7 +56,9 @@ class Reading:
         values = json.loads(text)
         values["fetched_at"] = datetime.fromisoformat(values["fetched_at"])
         values["retry_at"] = datetime.fromisoformat(values["retry_at"]) if values["retry_at"] else None
-        return cls(**{**values, "raw_keys": tuple(values["raw_keys"]), "rechecked": tuple(values["rechecked"])})
+        for name in ("raw_keys", "rechecked"):
+            values[name] = tuple(values[name])
+        return cls(**{**values, "refused": tuple((post_id, reason) for post_id, reason in values["refused"])})
 
 
 def watermark_key(source: SocialSource) -> str:
@@ -70,6 +77,8 @@ def read_timelines(
     most_items: int = 0,
     recheck: Mapping[str, Sequence[str]] | None = None,
     forgotten: Mapping[str, Collection[str]] | None = None,
+    *,
+    keeper: Callable[[SocialSource], Keep],
 ) -> Iterator[Reading]:
     """Read timelines of one server one after the other.
 
@@ -82,16 +91,17 @@ def read_timelines(
         most_items: stop each timeline after this many statuses; 0 for the source's own limit on a first crawl.
         recheck: by source name, ids of stored statuses to ask for again, because they may have been deleted or edited.
         forgotten: by source name, ids of statuses that must not be kept.
+        keeper: for a source, what decides of a status what is stored of it.
     """
     with Fetcher(policy) as fetcher:
         for source in sources:
             read = _read_items if source.kind == "hackernews" else _read_statuses
             found = read(fetcher, source, watermarks.get(source.name, ""), most_items)
-            if not found.last.error and source.kind == "mastodon":
+            if not found.last.error:
                 _ask_again(fetcher, source, (recheck or {}).get(source.name, ()), found)
             gone = (forgotten or {}).get(source.name, ())
-            kept = [status for status in found.statuses if str(status.get("id", "")) not in gone]
-            yield _keep(found, kept, source, objects, f"{prefix}/{source.name}")
+            wanted = [status for status in found.statuses if str(status.get("id", "")) not in gone]
+            yield _keep(found, wanted, keeper(source), source, objects, f"{prefix}/{source.name}")
 
 
 @dataclass
@@ -140,8 +150,13 @@ def _ask_again(fetcher: Fetcher, source: SocialSource, ids: Sequence[str], found
     An answer that says nothing about a status ends it: the next crawl begins with that status. If it is the first one,
     the next crawl passes over it, lest one status keep all others from their turn.
     """
+    read = {str(status.get("id", "")) for status in found.statuses}
     for status_id in ids:
-        fetch = fetcher.get(f"{source.api}/api/v1/statuses/{status_id}")
+        if status_id in read:  # just now
+            found.rechecked.append(status_id)
+            continue
+        is_item = source.kind == "hackernews"
+        fetch = fetcher.get(item_url(source.api, status_id) if is_item else status_url(source.api, status_id))
         status = _status(fetch, status_id)
         if status is None:
             if not found.rechecked:
@@ -152,21 +167,30 @@ def _ask_again(fetcher: Fetcher, source: SocialSource, ids: Sequence[str], found
 
 
 def _status(fetch: Fetch, status_id: str) -> dict[str, Any] | None:
-    """The status of an answer, None when the answer is about something else."""
-    if fetch.error in ("http_404", "http_410"):
-        return {"id": status_id, "deleted": True}
+    """The status of an answer, None when the answer is about something else.
+
+    A status that is not there any more is 404 or 410 from Mastodon, `null` from Hacker News.
+    """
     try:
-        status = json.loads(fetch.body) if not fetch.error else None
+        status = json.loads(fetch.body) if not fetch.error else ""
     except (ValueError, RecursionError):
         return None
+    if status is None or fetch.error in ("http_404", "http_410"):
+        return {"id": int(status_id) if status_id.isdigit() else status_id, "deleted": True}
     return status if isinstance(status, dict) and str(status.get("id", "")) == status_id else None
 
 
 def _keep(
-    found: _Found, kept: Sequence[dict[str, Any]], source: SocialSource, objects: Objects, prefix: str
+    found: _Found, wanted: Sequence[dict[str, Any]], keep: Keep, source: SocialSource, objects: Objects, prefix: str
 ) -> Reading:
-    """Store what was read and may be kept."""
-    raw_keys = []
+    """Store what was read, as far as it may be kept."""
+    raw_keys, kept, refused = list[str](), list[dict[str, Any]](), list[tuple[str, str]]()
+    for status in wanted:
+        outcome = keep(status)
+        if isinstance(outcome, str):
+            refused.append((str(status.get("id") or ""), outcome))
+        else:
+            kept.append(outcome)
     for start in range(0, len(kept), FILE_STATUSES):
         key = f"{prefix}-{start // FILE_STATUSES:05d}.ndjson.gz"
         lines = (json.dumps(status, ensure_ascii=False) for status in kept[start : start + FILE_STATUSES])
@@ -185,7 +209,8 @@ def _keep(
         fetched_at=datetime.now(UTC),
         retry_at=found.last.retry_at,
         raw_keys=tuple(raw_keys),
-        forgotten=len(found.statuses) - len(kept),
+        forgotten=len(found.statuses) - len(wanted),
+        refused=tuple(refused),
         rechecked=tuple(found.rechecked),
         parents={str(status.get("id", "")): _parent(status) for status in found.statuses},
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from lmflow.settings import settings
 
 _BLOCKS: Final = frozenset({"p", "br", "li", "ul", "ol", "blockquote", "div", "pre"})
 _AUTHOR_DIGITS: Final = 32
+_AUTHOR_HASH: Final = re.compile(rf"[0-9a-f]{{{_AUTHOR_DIGITS}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,54 +62,6 @@ class Refusal:
     reason: str
 
 
-def from_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> Post | Refusal:
-    """A status of the Mastodon API (any server that speaks it) as a post, or why not.
-
-    An account's `noindex` says that its owner opted out of search engines (Mastodon 4.0, local accounts only). Its
-    `indexable` (4.2) says whether its owner opted in to having public posts found by search; false is where it starts,
-    so it is no opt-out, but who did not agree to be found by search did not agree to this either.
-
-    Args:
-        status: the JSON entity.
-        site: host of the server it was read from; part of the author's identity.
-        author_key: key of the HMAC that stands for an author.
-    """
-    post_id = str(status.get("id") or "")
-    if status.get("deleted") is True:  # what the crawl notes of a status that the server no longer has
-        return Refusal(post_id, "deleted")
-    account = status.get("account")
-    if not post_id or not isinstance(account, Mapping) or not isinstance(status.get("content"), str):
-        return Refusal(post_id, "malformed")
-    if status.get("visibility") != "public":
-        return Refusal(post_id, "not_public")
-    if status.get("reblog"):
-        return Refusal(post_id, "boost")
-    if account.get("noindex") is True:
-        return Refusal(post_id, "opted_out")
-    if account.get("indexable") is False:
-        return Refusal(post_id, "not_opted_in")
-    if account.get("bot") is True:
-        return Refusal(post_id, "bot")
-    text = html_text(status["content"])
-    if not text:
-        return Refusal(post_id, "empty")
-    parent = status.get("in_reply_to_id")
-    tags = status.get("tags") or []
-    return Post(
-        post_id=post_id,
-        url=str(status.get("url") or status.get("uri") or ""),
-        text=text,
-        author=author_hash(author_key, site, str(account.get("acct") or account.get("id") or "")),
-        published_at=moment(status.get("created_at")),
-        edited_at=moment(status.get("edited_at")),
-        language=str(status.get("language") or "").partition("-")[0].lower(),
-        parent_id=str(parent) if parent else "",
-        warning=" ".join(str(status.get("spoiler_text") or "").split()),
-        sensitive=bool(status.get("sensitive")),
-        tags=tuple(str(tag.get("name", "")) for tag in tags if isinstance(tag, Mapping)),
-    )
-
-
 def author_key() -> bytes:
     """The key of the authors' hashes: the setting, else one made once and kept in <home>, readable by its owner."""
     given = settings().author_key.get_secret_value()
@@ -130,6 +84,12 @@ def author_hash(key: bytes, site: str, account: str) -> str:
     """HMAC-SHA256 of an account, 32 hexadecimal digits. `alice` on her own server and `alice@server` are one author."""
     name, _, host = account.lower().partition("@")
     return hmac.new(key, f"{name}@{host or site.lower()}".encode(), hashlib.sha256).hexdigest()[:_AUTHOR_DIGITS]
+
+
+def kept_author(entity: Mapping[str, Any]) -> str:
+    """The hash in a post that was stored with it in place of its author's name; empty for a post as it was served."""
+    author = entity.get("author")
+    return author if isinstance(author, str) and _AUTHOR_HASH.fullmatch(author) else ""
 
 
 def html_text(content: str) -> str:

@@ -36,7 +36,9 @@ def from_reddit(item: Mapping[str, Any], author_key: bytes) -> Post | Refusal:
     if not text:
         return Refusal(name, "empty")
     warnings = [word for word, key in (("nsfw", "over_18"), ("spoiler", "spoiler")) if item.get(key) is True]
-    link = str(item.get("permalink") or "")
+    subreddit, link = str(item.get("subreddit") or ""), str(item.get("permalink") or "")
+    if subreddit.lower().startswith("u_") or link.lower().startswith(("/r/u_", "/u/", "/user/")):
+        subreddit = link = ""  # a page of its author, which has the author's name
     return Post(
         post_id=name,
         url=f"https://www.{SITE}{link}" if link.startswith("/") else "",
@@ -48,7 +50,7 @@ def from_reddit(item: Mapping[str, Any], author_key: bytes) -> Post | Refusal:
         parent_id=str(item.get("parent_id") or "") if is_comment else "",
         warning=", ".join(warnings),
         sensitive=bool(warnings),
-        tags=(str(item["subreddit"]),) if item.get("subreddit") else (),
+        tags=(subreddit,) if subreddit else (),
         title=title,
         root_id=str(item.get("link_id") or "") if is_comment else name,
     )

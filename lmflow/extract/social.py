@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from lmflow.crawl.sources import SocialSource
 from lmflow.extract.documents import Document, Known, Outcome, social_id
-from lmflow.extract.hackernews import from_hackernews
-from lmflow.extract.posts import Post, Refusal, from_mastodon
+from lmflow.extract.hackernews import from_hackernews, keep_hackernews
+from lmflow.extract.mastodon import from_mastodon, keep_mastodon
+from lmflow.extract.posts import Post, Refusal
 from lmflow.extract.reddit import from_reddit
 from lmflow.extract.stackexchange import from_stackexchange
 
@@ -38,8 +39,24 @@ def reader(
             return lambda item: from_reddit(item, author_key)
         case "stackexchange":
             return lambda row: from_stackexchange(row, site, questions or {}, author_key)
-    host = urlsplit(source.api).hostname or site
-    return lambda status: from_mastodon(status, host, author_key)
+    return lambda status: from_mastodon(status, _host(source), author_key, source.api)
+
+
+def keeper(source: SocialSource, author_key: bytes) -> Callable[[Mapping[str, Any]], dict[str, Any] | str]:
+    """What makes of an entity as it is served the one that is stored, without names; or says why nothing is."""
+
+    def keep(entity: Mapping[str, Any]) -> dict[str, Any] | str:
+        if source.kind == "hackernews":
+            kept = keep_hackernews(entity, author_key)
+        else:
+            kept = keep_mastodon(entity, _host(source), author_key)
+        return kept.reason if isinstance(kept, Refusal) else kept
+
+    return keep
+
+
+def _host(source: SocialSource) -> str:
+    return urlsplit(source.api).hostname or site_name(source)
 
 
 def documents(
@@ -66,15 +83,19 @@ def documents(
     for entity in entities:
         post = read(entity)
         if isinstance(post, Refusal):
-            doc_id = social_id(site, post.post_id)
-            if post.reason in WITHDRAWN and doc_id in known.digests and doc_id not in known.forgotten:
-                yield Outcome(doc_id, source.name, "skipped:withdrawn")
-                continue
-            kind = "failed:malformed" if post.reason == "malformed" else f"skipped:{post.reason}"
-            yield Outcome(post.post_id or "?", source.name, kind)
+            yield refused(post, source, known)
             continue
         document = _document(post, source, site, threads, raw_uri, fetched_at)
         yield Outcome(post.post_id, source.name, known.outcome(document), document)
+
+
+def refused(refusal: Refusal, source: SocialSource, known: Known) -> Outcome:
+    """The outcome of a post that is not taken; `skipped:withdrawn`, with its doc_id, of one that must be forgotten."""
+    doc_id = social_id(site_name(source), refusal.post_id)
+    if refusal.reason in WITHDRAWN and doc_id in known.digests and doc_id not in known.forgotten:
+        return Outcome(doc_id, source.name, "skipped:withdrawn")
+    kind = "failed:malformed" if refusal.reason == "malformed" else f"skipped:{refusal.reason}"
+    return Outcome(refusal.post_id or "?", source.name, kind)
 
 
 def _document(

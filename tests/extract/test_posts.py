@@ -1,11 +1,14 @@
 """Posts: what is public becomes text, what its author withheld does not, and nobody is named."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from lmflow.extract.posts import Post, Refusal, author_hash, from_mastodon, html_text
+from lmflow.extract.hackernews import from_hackernews, keep_hackernews
+from lmflow.extract.mastodon import from_mastodon, keep_mastodon
+from lmflow.extract.posts import Post, Refusal, author_hash, html_text
 
 KEY = b"secret"
 
@@ -56,6 +59,42 @@ def test_what_was_not_meant_for_everyone_is_refused_with_a_reason(changes: dict[
     refused = from_mastodon(status(**changes), "m.example", KEY)
     assert isinstance(refused, Refusal)
     assert refused.reason == reason
+
+
+def test_what_is_kept_of_a_status_names_nobody_and_gives_the_same_post() -> None:
+    mention = '<a href="https://far.example/@Robert" class="u-url mention">@<span>Robert</span></a>'
+    hashtag = '<a href="https://m.example/tags/x" class="mention hashtag">#<span>x</span></a>'
+    served = status(
+        content=f'<p><span class="h-card">{mention}</span> reads {hashtag} &amp; y</p>',
+        uri="https://m.example/users/Alice/statuses/105",
+        url="https://m.example/@Alice/105",
+        account={"username": "Alice", "display_name": "Alice L.", "avatar": "https://m.example/Alice.png"},
+        mentions=[
+            {"id": "9", "acct": "Robert@far.example", "url": "https://far.example/@Robert", "username": "Robert"}
+        ],
+        media_attachments=[{"url": "https://m.example/Alice/1.png", "description": "Alice"}],
+        card={"author_name": "Alice", "title": "x"},
+        in_reply_to_account_id="77",
+    )
+    kept = keep_mastodon(served, "m.example", KEY)
+    assert isinstance(kept, dict)
+    text = json.dumps(kept)
+    assert not [name for name in ("Alice", "alice", "Robert", "robert", "far.example", '"77"') if name in text]
+    post = from_mastodon(served, "m.example", KEY, "https://m.example")
+    assert isinstance(post, Post) and post == from_mastodon(kept, "m.example", KEY, "https://m.example")
+    assert keep_mastodon(kept, "m.example", KEY) == kept
+    robert = author_hash(KEY, "far.example", "robert")
+    assert post.text == f"@{robert[:12]} reads #x & y" and post.author == author_hash(KEY, "m.example", "alice")
+    assert "lice" not in post.url
+
+
+def test_what_is_kept_of_an_item_of_hacker_news_names_nobody_and_gives_the_same_post() -> None:
+    item = {"id": 9, "type": "comment", "by": "norvig", "parent": 8, "text": "Aw", "time": 1, "kids": [10], "score": 3}
+    kept = keep_hackernews(item, KEY)
+    assert isinstance(kept, dict) and "norvig" not in json.dumps(kept)
+    assert from_hackernews(kept, KEY) == from_hackernews(item, KEY)
+    assert keep_hackernews(kept, KEY) == kept
+    assert isinstance(keep_hackernews({**item, "dead": True}, KEY), Refusal)
 
 
 def test_an_author_is_one_hash_at_home_and_abroad_and_another_under_another_key() -> None:

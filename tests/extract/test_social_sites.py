@@ -56,6 +56,11 @@ def test_posts_of_reddit_know_their_thread_and_their_warnings() -> None:
     assert isinstance(nobody, Post) and nobody.author == ""
 
 
+def test_a_post_on_its_authors_own_page_of_reddit_does_not_name_him_by_its_address() -> None:
+    post = from_reddit({**SUBMISSION, "subreddit": "u_spez", "permalink": "/r/u_spez/comments/7j/a_b/"}, KEY)
+    assert isinstance(post, Post) and (post.url, post.tags) == ("", ())
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

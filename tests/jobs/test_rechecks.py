@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from collections.abc import Iterator
@@ -44,7 +45,15 @@ def status(number: int, **account: Any) -> dict[str, Any]:
         "content": f"<p>Post {number}.</p>",
         "visibility": "public",
         "created_at": f"2026-01-{number:02d}T00:00:00Z",
-        "account": {"id": "1", "acct": "ann", "bot": False, "indexable": True, **account},
+        "url": f"https://x.org/@annabelle/{number}",
+        "account": {
+            "id": "1",
+            "acct": "annabelle",
+            "url": "https://x.org/@annabelle",
+            "bot": False,
+            "indexable": True,
+            **account,
+        },
     }
 
 
@@ -73,6 +82,15 @@ def test_every_stored_post_has_its_turn_and_what_is_withdrawn_is_forgotten(site:
     assert min(asked) == 1 and sum(asked) == sum(result["rechecked"]["s"]["asked"] for result in results)
     prefix = f"social:{site.url.removeprefix('http://')}:"
     assert ingest.forgotten(Lake.open()) == {prefix + number for number in ("2", "5", "9")}
+    assert "annabelle" not in on_disk()  # her name is nowhere in the lake
+
+
+def on_disk() -> str:
+    """All rows of documents, and all raw files and file names."""
+    lake = Lake.open()
+    raw = [gzip.decompress(lake.objects.get(key)).decode() for key in lake.objects.list("raw/social/")]
+    assert raw
+    return str(lake.table("documents").read().to_pylist()) + "".join(raw) + str(list(lake.objects.list("")))
 
 
 def test_one_post_that_cannot_be_asked_for_keeps_none_from_its_turn(site: Site) -> None:

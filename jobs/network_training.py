@@ -143,7 +143,7 @@ def train_network(
         ServiceError: a signal ended it; its checkpoint is written.
     """
     options, dataset = work.options, work.dataset
-    shape, schedule = shape_of(options), schedule_of(options, dataset.running)
+    schedule = schedule_of(options, dataset.running)
     n_valid = len(dataset.split("valid").tokens)
     unsent: list[tuple[str, float, int]] = []
 
@@ -162,18 +162,10 @@ def train_network(
             opened.log_history(unsent)
             unsent.clear()
 
-    def build() -> Any:
-        model = NEURAL[options.architecture](dataset.manifest["vocabulary"], shape, options.seed, schedule.precision)
-        model.softmax_sample = options.softmax_sample or 0
-        if work.start is not None:
-            encode, width = dataset.tokenizer.encode, model.token_width
-            model.start_from(token_vectors(work.start, encode, model.vocabulary, width, options.seed))
-        if work.going_on is not None:
-            model.continue_from(cast(NeuralModel, work.going_on.model))
-        return model
+    def build() -> NeuralModel:
+        return _made(work, schedule)
 
-    batches = batches_for(options, dataset)
-    kept = work.checkpoints
+    batches, kept = batches_for(options, dataset), work.checkpoints
     model, outcome = train(build, batches, validate, schedule, kept, options.replicas, report, pause_after)
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
@@ -185,6 +177,20 @@ def train_network(
         "input_wait_share": outcome.input_share,
         "steps": float(outcome.steps),
     }
+
+
+def _made(work: Work, schedule: Schedule) -> NeuralModel:
+    """The network as training finds it: with random weights, with word vectors, or with those of an earlier version."""
+    options, dataset = work.options, work.dataset
+    network, vocabulary = NEURAL[options.architecture], dataset.manifest["vocabulary"]
+    model = network(vocabulary, shape_of(options), options.seed, schedule.precision)
+    model.softmax_sample = options.softmax_sample or 0
+    if work.start is not None:
+        encode, width = dataset.tokenizer.encode, model.token_width
+        model.start_from(token_vectors(work.start, encode, vocabulary, width, options.seed))
+    if work.going_on is not None:
+        model.continue_from(cast(NeuralModel, work.going_on.model))
+    return model
 
 
 def latent_metrics(model: Vae, dataset: Dataset, split: str) -> dict[str, float]:

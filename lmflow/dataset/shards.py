@@ -88,10 +88,7 @@ def write(
     Raises:
         InputError: a split is empty.
     """
-    ordered = {name: list(splits[name]) if running else sorted(splits[name], key=_place) for name in SPLITS}
-    for name, documents in ordered.items():
-        if not documents:
-            raise InputError(f"the {name} split is empty: ingest more documents, or build the corpus first")
+    ordered = _ordered(splits, running)
     texts = (document.text for document in ordered["train"])
     tokenizer = frozen or TextTokenizer.fit(texts, vocabulary, tokenizer_kind)
     tokenizer.save(folder)
@@ -118,6 +115,15 @@ def write(
         manifest["mixture"] = mixture.account(tokens)
     (folder / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
     return digest
+
+
+def _ordered(splits: Mapping[str, Sequence[Document]], running: bool) -> dict[str, list[Document]]:
+    """Every split in the order that it is written in; raises InputError where one is empty."""
+    ordered = {name: list(splits[name]) if running else sorted(splits[name], key=_place) for name in SPLITS}
+    for name, documents in ordered.items():
+        if not documents:
+            raise InputError(f"the {name} split is empty: ingest more documents, or build the corpus first")
+    return ordered
 
 
 def _write_split(

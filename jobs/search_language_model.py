@@ -48,7 +48,7 @@ _PASSED_ON: Final = (
     *("train_file", "valid_file", "test_file", "tokenizer", "vocabulary"),
 )
 _FACTORS: Final = (1 / 3, 1, 3)  # of the preset's learning rate, where nothing is given
-_WARM: Final = 2  # a rung comes after so many times the steps of the warm-up
+_WARM: Final = 1.5  # a rung comes after so many times the steps of the warm-up
 
 
 class SearchLanguageModel(Options):
@@ -254,7 +254,8 @@ def _planned(
         per_epoch: dict[Any, int] = {}
         for size in grid.get("batch_size", [None]):
             per_epoch[size] = batches_for(_training(options, {"batch_size": size}), dataset).per_epoch
-            shortest.append(_WARM * schedule.warmup_steps / per_epoch[size])
+            warmup = schedule.warmup(steps(schedule.epochs, per_epoch[size]))
+            shortest.append(_WARM * warmup / per_epoch[size])
         found = search.plan(
             *(grid, schedule.epochs, options.seed, options.trials, options.budget, options.reduction, options.rungs),
             shortest=max(shortest),

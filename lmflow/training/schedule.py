@@ -68,6 +68,10 @@ class Schedule:
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 1
 
+    def warmup(self, total: int) -> int:
+        """Steps of the warm-up of a training of `total` steps."""
+        return min(self.warmup_steps, total // _LEAST_WARMUPS)
+
     def rate(self, step: int, total: int, per_epoch: int, plateau: float = 1.0) -> float:
         """The learning rate of step number `step` (from 0) of `total`.
 
@@ -77,7 +81,7 @@ class Schedule:
             per_epoch: steps of one pass over the text.
             plateau: what evaluations have multiplied the rate by.
         """
-        warmup = min(self.warmup_steps, total // _LEAST_WARMUPS)
+        warmup = self.warmup(total)
         if step < warmup:
             return self.learning_rate * (step + 1) / warmup
         if self.decay == "cosine":  # a half cosine (Loshchilov & Hutter 2017, one cycle)

@@ -13,26 +13,24 @@ words, splits} of the whole corpus as it stands afterwards; versions of the tabl
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from jobs.command import Options, Progress, Result, main
+from jobs.corpus_spark import assess_unit, attribute_lines
 from lmflow import tracking
-from lmflow.corpus import contamination, repeats, report
-from lmflow.corpus import ledger as books
+from lmflow.corpus import contamination, report
 from lmflow.corpus.admission import Admission, admit
-from lmflow.corpus.assess import ASSESSED, READ, assess
 from lmflow.corpus.contamination import Evaluations
 from lmflow.corpus.dedup import Keeping, Policy
+from lmflow.corpus.entries import fingerprints_of, scan
 from lmflow.corpus.ledger import Ledger, Unit
 from lmflow.corpus.page import page, report_file
 from lmflow.corpus.policy import Policies, load
@@ -40,16 +38,9 @@ from lmflow.corpus.redecision import redecide
 from lmflow.errors import InputError
 from lmflow.lake import Lake, transaction_key
 from lmflow.lake.lock import exclusive
-from lmflow.lake.storage import filesystem, spark_path
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
+from lmflow.lake.storage import filesystem
 
 _CORPUS_COLUMNS: Final = ["lang", "split", "n_chars", "n_words"]
-#: Documents that one Spark task assesses, about a second to a minute of work on a core; and never more tasks than this.
-_TASK_DOCUMENTS: Final = 1_000
-_MOST_TASKS: Final = 2_000
 
 
 class BuildCorpus(Options):
@@ -175,9 +166,9 @@ def _build(
         if unit.interrupted:
             progress.say(f"finishing {len(unit.batches)} batches of a run that was interrupted")
         with _scratch(ledger) as assessed, _scratch(ledger) as folder:
-            lines = _attribute(ledger, unit, policies, folder, progress)
+            lines = attribute_lines(ledger, unit, policies, folder, progress)
             repeated = None if lines is None else f"{folder}/repeated"
-            rows = _assess(ledger, unit, policies, evaluations, assessed, repeated, progress)
+            rows = assess_unit(ledger, unit, policies, evaluations, assessed, repeated, progress)
             outcome = _decide(ledger, unit, rows, options, account, last=unit is units[-1])
             account.add_buckets(rows, policies)
             shown |= _samples(rows, outcome, assessed, options.samples_per_rule)
@@ -248,9 +239,9 @@ def _decide(
     before = ledger.before(rows)
     regime = None if options.split == "auto" else options.split
     keeping = Keeping(options.keep, options.against)
-    outcome = admit(rows, books.fingerprints_of(rows), before, regime, keeping)
+    outcome = admit(rows, fingerprints_of(rows), before, regime, keeping)
     account.add(rows, outcome)
-    account.check(account.documents_in - rows.num_rows + _count(ledger, unit))
+    account.check(account.documents_in - rows.num_rows + ledger.count(unit))
     if last:
         leaving = outcome.superseded.keys() | outcome.withdrawn.keys()
         staying = {member.lang for name, member in before.members.items() if name not in leaving}
@@ -269,111 +260,8 @@ def _decide(
     return outcome
 
 
-def _count(ledger: Ledger, unit: Unit) -> int:
-    return int(ledger.documents.read(["batch_id"], _of(unit), unit.documents).num_rows)
-
-
-def _of(unit: Unit) -> pc.Expression:
-    return pc.field("batch_id").isin(sorted(unit.batches))
-
-
-# Spark ----------------------------------------------------------------------------------------------------------------
-
-
-def _attribute(ledger: Ledger, unit: Unit, policies: Policies, folder: str, progress: Progress) -> pa.Table | None:
-    """Find with Spark the lines that other documents had first; what the unit's were first to have.
-
-    None if no policy asks for it. What is to be taken out of each document lies in `folder`/repeated afterwards.
-    """
-    if not any(policies.repeated_units.values()):
-        return None
-    from jobs.spark import session, watching
-
-    spark = session("build_corpus")
-    documents, tasks = _documents(spark, ledger, unit, repeats.READ)
-    frame = documents.mapInArrow(_finder(policies), _spark_schema(repeats.FOUND))
-    with progress.bar(tasks, "comparing lines", "tasks") as bar, watching(spark, tasks, bar):
-        frame.write.mode("append").parquet(spark_path(f"{folder}/found"))
-    system, path = filesystem(folder)
-    found = pq.read_table(f"{path}/found", filesystem=system, schema=repeats.FOUND)
-    attribution = repeats.attribute(found, ledger.owned_lines(), ledger.forgotten(found["doc_id"]))
-    system.create_dir(f"{path}/repeated")
-    pq.write_table(attribution.repeated, f"{path}/repeated/part-00000.parquet", filesystem=system)
-    progress.say(f"{attribution.repeated.num_rows} documents hold lines that another had first")
-    return attribution.owned
-
-
-def _documents(spark: SparkSession, ledger: Ledger, unit: Unit, columns: Sequence[str]) -> tuple[DataFrame, int]:
-    """The documents of a unit, and into how many tasks they are cut."""
-    from pyspark.sql import functions as sql
-
-    from jobs.spark import read_table
-
-    tasks = max(
-        spark.sparkContext.defaultParallelism, min(math.ceil(_count(ledger, unit) / _TASK_DOCUMENTS), _MOST_TASKS)
-    )
-    mine = read_table(spark, ledger.documents, unit.documents).where(sql.col("batch_id").isin(sorted(unit.batches)))
-    # By doc_id and not round robin: a task that is run again must see the same rows.
-    return mine.select(*columns).repartition(tasks, "doc_id"), tasks
-
-
-def _spark_schema(schema: pa.Schema) -> StructType:
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    return from_arrow_schema(schema)
-
-
-def _finder(policies: Policies) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def find_in_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield repeats.find(batch, policies.repeated_units)
-
-    return find_in_partition
-
-
-def _assess(
-    ledger: Ledger,
-    unit: Unit,
-    policies: Policies,
-    evaluations: Evaluations | None,
-    assessed: str,
-    repeated: str | None,
-    progress: Progress,
-) -> pa.Table:
-    """Assess the documents of a unit with Spark into the folder `assessed`; returns them without their text.
-
-    `repeated` is the folder that says what other documents had first, if a policy asks for it.
-    """
-    from jobs.spark import session, watching
-
-    progress.say(f"assessing {_count(ledger, unit)} documents of {len(unit.batches)} batches")
-    spark = session("build_corpus")
-    documents, tasks = _documents(spark, ledger, unit, READ)
-    if repeated:
-        lost = spark.read.schema(_spark_schema(repeats.REPEATED)).parquet(spark_path(repeated))
-        joined = documents.join(lost, ["batch_id", "doc_id", "revision"], "left")
-        documents = joined.select(*READ, "repeated").repartition(tasks, "doc_id")
-    frame = documents.mapInArrow(_assessor(policies, evaluations), _spark_schema(ASSESSED))
-    with progress.bar(tasks, "assessing", "tasks") as bar, watching(spark, tasks, bar):
-        frame.write.mode("append").parquet(spark_path(assessed))
-    return books.read_summary(assessed)
-
-
-def _assessor(
-    policies: Policies, evaluations: Evaluations | None
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def assess_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield assess(batch, policies, evaluations)
-
-    return assess_partition
-
-
-# Report ---------------------------------------------------------------------------------------------------------------
-
-
 def _samples(rows: pa.Table, outcome: Admission, assessed: str, per_rule: int) -> dict[str, Any]:
-    texts = books.scan(assessed, ["batch_id", "doc_id", "revision", "title", "text"])
+    texts = scan(assessed, ["batch_id", "doc_id", "revision", "title", "text"])
     return report.samples(rows, outcome, texts, per_rule)
 
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -33,8 +33,7 @@ _NOT_OF_POLICY: Final = frozenset({SUPERSEDED, REPEATED, EXACT, NEAR_DUPLICATE, 
 _NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A document of the corpus as it stands, without its text."""
 
     doc_id: str

@@ -13,24 +13,27 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from lmflow.corpus.address import ADDRESSED, shared
-from lmflow.corpus.admission import FORGOTTEN, SUPERSEDED, Admission, Before, Member, first_batches
-from lmflow.corpus.assess import ASSESSED, SUMMARY
+from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member, first_batches
 from lmflow.corpus.dedup import Stored
-from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
+from lmflow.corpus.entries import (
+    cluster_now,
+    fingerprint_rows,
+    fingerprints_of,
+    newest_revisions,
+    scan,
+    spoken_for,
+    verdict_rows,
+    with_places,
+)
 from lmflow.errors import ServiceError
 from lmflow.lake import Lake, Table
 from lmflow.lake.history import changed_since
-from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
-
-_BATCH_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,16 @@ class Ledger:
         tables = (self.verdicts, self.fingerprints)
         return any(changed_since(table.uri, self.pinned(table), table.version()) for table in tables)
 
+    def count(self, unit: Unit) -> int:
+        """How many versions of documents a unit has."""
+        where = pc.field("batch_id").isin(sorted(unit.batches))
+        return int(self.documents.read(["batch_id"], where, unit.documents).num_rows)
+
     def before(self, unit: pa.Table) -> Before:
         """What was decided before on the documents of a unit and on those that resemble them (columns SUMMARY)."""
-        earlier = _spoken_for(self._verdicts_on(unit["doc_id"], ["batch_id", "doc_id", "revision", "failures"]))
-        newest = _newest(earlier)
-        brought = _newest(unit)
+        earlier = spoken_for(self._verdicts_on(unit["doc_id"], ["batch_id", "doc_id", "revision", "failures"]))
+        newest = newest_revisions(earlier)
+        brought = newest_revisions(unit)
         replaced = {doc_id for doc_id, revision in newest.items() if brought[doc_id] > revision}
         members = self.members()
         addresses, theirs = self._addresses(unit)
@@ -104,7 +112,7 @@ class Ledger:
     def since(self) -> dict[str, int]:
         """When each document first had a version that passed its policy (see `admission.first_batches`)."""
         columns = ["batch_id", "doc_id", "failures"]
-        return first_batches(_spoken_for(self.verdicts.read(columns, version=self.pinned(self.verdicts))))
+        return first_batches(spoken_for(self.verdicts.read(columns, version=self.pinned(self.verdicts))))
 
     def forgotten(self, doc_ids: pa.ChunkedArray) -> set[str]:
         """Those of these documents that have a tombstone."""
@@ -116,11 +124,11 @@ class Ledger:
 
     def members(self) -> dict[str, Member]:
         """The corpus as it stands, by doc_id."""
-        columns = ["doc_id", "revision", "lang", "source", "cluster_id", "split"]
-        return {row["doc_id"]: Member(**row) for row in self.corpus.read(columns).to_pylist()}
+        rows = self.corpus.read(list(Member._fields))
+        return {row[0]: Member(*row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)}
 
-    def _verdicts_on(self, doc_ids: pa.ChunkedArray, columns: list[str] | None = None) -> pa.Table:
-        return self.verdicts.read(columns, _one_of("doc_id", doc_ids), self.pinned(self.verdicts))
+    def _verdicts_on(self, doc_ids: pa.Array | pa.ChunkedArray, columns: list[str] | None = None) -> pa.Table:
+        return _rows_on(self.verdicts, doc_ids, self.pinned(self.verdicts), columns)
 
     def _relatives(
         self,
@@ -136,21 +144,18 @@ class Ledger:
         shared = pc.is_in(bands.flatten(), pc.unique(pc.list_flatten(unit["bands"])))
         rows = pc.unique(pc.list_parent_indices(bands).filter(shared))
         doc_ids = {*stored["doc_id"].take(rows).to_pylist(), *addresses} - {*replaced}
-        where = _one_of("doc_id", pa.array(sorted(doc_ids), pa.string()))
-        found = self.fingerprints.read(where=where, version=version).sort_by(
+        named = pa.array(sorted(doc_ids), pa.string())
+        found = _rows_on(self.fingerprints, named, version).sort_by(
             [("batch_id", "ascending"), ("doc_id", "ascending")]
         )
         verdicts = {
-            row["doc_id"]: row
-            for row in self.verdicts.read(
-                ["doc_id", "duplicate_of", "cluster_id"], where, self.pinned(self.verdicts)
-            ).to_pylist()
+            row["doc_id"]: row for row in self._verdicts_on(named, ["doc_id", "duplicate_of", "cluster_id"]).to_pylist()
         }
         names = found["doc_id"].to_pylist()
         return Stored(
             names,
             [name in members for name in names],
-            [_cluster_now(name, verdicts, members) for name in names],
+            [cluster_now(name, verdicts, members) for name in names],
             fingerprints_of(found),
             [members[name].source if name in members else "" for name in names],
             [addresses.get(name, "") for name in names],
@@ -198,6 +203,8 @@ class Ledger:
         return {**versions, "corpus": self.corpus.version()}
 
     def _held(self, table: Table, doc_ids: Collection[str]) -> list[str]:
+        if not doc_ids:
+            return []
         found = table.read(["doc_id"], _one_of("doc_id", pa.array(sorted(doc_ids), pa.string())))
         return sorted(set(found["doc_id"].to_pylist()))
 
@@ -221,8 +228,8 @@ class Ledger:
             lines: what its documents were first to have (see `repeats.attribute`).
         """
         touched = pc.unique(pa.chunked_array([*unit["doc_id"].chunks, pa.array(list(outcome.withdrawn), pa.string())]))
-        verdicts = pa.concat_tables([_verdict_rows(unit, outcome), self._restated(unit, outcome)])
-        fingerprints = pa.concat_tables([_fingerprint_rows(unit, outcome), self._remaining_fingerprints(unit, outcome)])
+        verdicts = pa.concat_tables([verdict_rows(unit, outcome), self._restated(unit, outcome)])
+        fingerprints = pa.concat_tables([fingerprint_rows(unit, outcome), self._remaining_fingerprints(unit, outcome)])
         versions = {
             "documents": documents,
             "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
@@ -231,8 +238,7 @@ class Ledger:
         }
         done = self.corpus.find(key)
         if done is None:
-            members = set(self.corpus.read(["doc_id"])["doc_id"].to_pylist())
-            leaving = (outcome.superseded.keys() | outcome.withdrawn.keys()) & members
+            leaving = set(self._held(self.corpus, outcome.superseded.keys() | outcome.withdrawn.keys()))
             staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
             done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
         return {**versions, "corpus": done.version}
@@ -258,11 +264,11 @@ class Ledger:
             for row in self._verdicts_on(touched).to_pylist()
             if (row["batch_id"], row["doc_id"], row["revision"]) not in identities
         ]
-        verdicts = pa.concat_tables([_verdict_rows(unit, outcome), pa.Table.from_pylist(others, self.verdicts.schema)])
+        verdicts = pa.concat_tables([verdict_rows(unit, outcome), pa.Table.from_pylist(others, self.verdicts.schema)])
         versions = {
             "documents": self.pinned(self.documents),
             "verdicts": _replace(self.verdicts, key, verdicts.to_batches(), touched),
-            "fingerprints": _replace(self.fingerprints, key, _fingerprint_rows(unit, outcome).to_batches(), touched),
+            "fingerprints": _replace(self.fingerprints, key, fingerprint_rows(unit, outcome).to_batches(), touched),
             **self._all_lines(key, lines),
         }
         done = self.corpus.find(key)
@@ -283,7 +289,7 @@ class Ledger:
         if lines is None and self.lines.version() < 0:
             return {}
         touched = pc.unique(unit["doc_id"])
-        owned = self.lines.read(where=_one_of("doc_id", touched), version=self.pinned(self.lines))
+        owned = _rows_on(self.lines, touched, self.pinned(self.lines))
         rows = [owned] if lines is None else [owned, lines]
         return {"lines": _replace(self.lines, key, pa.concat_tables(rows).to_batches(), touched)}
 
@@ -317,7 +323,7 @@ class Ledger:
 
     def _remaining_fingerprints(self, unit: pa.Table, outcome: Admission) -> pa.Table:
         """Stored fingerprints of documents that the unit brings again but does not replace."""
-        stored = self.fingerprints.read(where=_one_of("doc_id", unit["doc_id"]), version=self.pinned(self.fingerprints))
+        stored = _rows_on(self.fingerprints, unit["doc_id"], self.pinned(self.fingerprints))
         replaced = pa.array(sorted(outcome.superseded), pa.string())
         return stored.filter(pc.invert(pc.is_in(stored["doc_id"], replaced)))
 
@@ -338,86 +344,10 @@ class Ledger:
             identities = zip(*(batch[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True)
             places = [placed.pop(identity, None) for identity in identities]
             kept = batch.filter(pa.array([place is not None for place in places], pa.bool_()))
-            yield _with_places(kept, [place for place in places if place is not None])
-        moving = self.corpus.read(where=_one_of("doc_id", pa.array(sorted(outcome.moved), pa.string())))
+            yield with_places(kept, [place for place in places if place is not None])
+        moving = _rows_on(self.corpus, pa.array(sorted(outcome.moved), pa.string()))
         for batch in moving.to_batches():
-            yield _with_places(batch, [outcome.moved[doc_id] for doc_id in batch["doc_id"].to_pylist()])
-
-
-def read_summary(assessed: str) -> pa.Table:
-    """The assessed documents of a folder without their text, in an order that does not depend on its files."""
-    schema = pa.schema([ASSESSED.field(name) for name in SUMMARY])
-    rows = pa.Table.from_batches(list(scan(assessed, list(SUMMARY))), schema)
-    return rows.sort_by([("batch_id", "ascending"), ("doc_id", "ascending"), ("revision", "ascending")])
-
-
-def fingerprints_of(rows: pa.Table) -> Fingerprints:
-    """Fingerprints from the columns n_shingles, signature and bands; zeros where they are null."""
-    prints = Fingerprints(
-        rows["n_shingles"].fill_null(0).to_numpy().astype(np.int64),
-        np.zeros((rows.num_rows, HASHES), np.uint32),
-        np.zeros((rows.num_rows, KEYS), np.int64),
-    )
-    for name, target in (("signature", prints.signatures), ("bands", prints.keys)):
-        column = rows[name].combine_chunks()
-        lengths = column.value_lengths().fill_null(0).to_numpy()
-        values = column.flatten().to_numpy()
-        target[np.arange(target.shape[1]) < lengths[:, None]] = values.astype(target.dtype)
-    return prints
-
-
-def _verdict_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
-    columns = {
-        "kept": pa.array(outcome.kept),
-        "failures": pa.array(
-            [[failure._asdict() for failure in row] for row in outcome.failures], ASSESSED.field("failures").type
-        ),
-        "duplicate_of": pa.array(outcome.duplicate_of, pa.string()),
-        "cluster_id": pa.array(outcome.cluster_ids, pa.string()),
-    }
-    passed = unit.select(["batch_id", "doc_id", "revision", "lang", "lang_score", "signals", "policy_digest", "pii"])
-    for name, column in columns.items():
-        passed = passed.append_column(name, column)
-    return _in_schema(passed, "verdicts")
-
-
-def _fingerprint_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
-    compared = pa.array([cluster_id is not None for cluster_id in outcome.cluster_ids], pa.bool_())
-    return _in_schema(unit.filter(compared), "fingerprints")
-
-
-def _in_schema(rows: pa.Table, table: str) -> pa.Table:
-    return rows.select(SCHEMAS[table].names).cast(SCHEMAS[table])
-
-
-def _with_places(rows: pa.RecordBatch, places: Sequence[tuple[str | None, str]]) -> pa.RecordBatch:
-    """Corpus rows with their cluster id and split."""
-    given = {
-        "cluster_id": pa.array([cluster_id for cluster_id, _ in places], pa.string()),
-        "split": pa.array([split for _, split in places], pa.string()),
-    }
-    schema = SCHEMAS["corpus"]
-    return pa.RecordBatch.from_arrays(
-        [given[name] if name in given else rows[name] for name in schema.names], schema=schema
-    )
-
-
-def _newest(rows: pa.Table) -> dict[str, int]:
-    grouped = rows.group_by("doc_id").aggregate([("revision", "max")])
-    return dict(zip(grouped["doc_id"].to_pylist(), grouped["revision_max"].to_pylist(), strict=True))
-
-
-def _spoken_for(verdicts: pa.Table) -> pa.Table:
-    """Without verdicts that a tombstone decided: once it is lifted, the same revision comes as if it were new."""
-    final = [any(failure["rule"] == FORGOTTEN for failure in its) for its in verdicts["failures"].to_pylist()]
-    return verdicts.filter(pc.invert(pa.array(final, pa.bool_())))
-
-
-def _cluster_now(doc_id: str, verdicts: Mapping[str, dict[str, str]], members: Mapping[str, Member]) -> str:
-    """A stored document's cluster: its own row in the corpus, else that of the document it is a copy of."""
-    verdict = verdicts.get(doc_id, {})
-    member = members.get(doc_id) or members.get(verdict.get("duplicate_of") or "")
-    return member.cluster_id if member else verdict.get("cluster_id") or doc_id
+            yield with_places(batch, [outcome.moved[doc_id] for doc_id in batch["doc_id"].to_pylist()])
 
 
 def _one_of(column: str, values: pa.Array | pa.ChunkedArray) -> pc.Expression:
@@ -425,12 +355,17 @@ def _one_of(column: str, values: pa.Array | pa.ChunkedArray) -> pc.Expression:
     return pc.field(column).isin(distinct)
 
 
-def scan(folder: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Rows of a folder of Parquet files in the schema ASSESSED."""
-    system, path = filesystem(folder)
-    schema = pa.schema([ASSESSED.field(name) for name in columns])
-    found = ds.dataset(path, filesystem=system, format="parquet", schema=schema)
-    yield from found.to_batches(columns=columns, batch_size=_BATCH_ROWS)
+def _rows_on(
+    table: Table, doc_ids: pa.Array | pa.ChunkedArray, version: int | None = None, columns: list[str] | None = None
+) -> pa.Table:
+    """The rows of a table on these documents.
+
+    Most documents that come are new, and Arrow decodes all columns before it filters: the ids are looked at first.
+    """
+    where = _one_of("doc_id", doc_ids)
+    if not len(doc_ids) or not table.read(["doc_id"], where, version).num_rows:
+        return table.read(columns, version=-1)
+    return table.read(columns, where, version)
 
 
 def _stage(table: Table, rows: Iterator[pa.RecordBatch] | Sequence[pa.RecordBatch]) -> str:

@@ -24,9 +24,10 @@ from lmflow.corpus.admission import FORGOTTEN, REPEATED, SUPERSEDED, Admission, 
 from lmflow.corpus.assess import ASSESSED, READ, SUMMARY, assess
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
 from lmflow.corpus.dedup import Keeping, Stored
+from lmflow.corpus.entries import fingerprints_of
 from lmflow.corpus.fingerprint import fingerprint
 from lmflow.corpus.language import Detected
-from lmflow.corpus.ledger import Ledger, fingerprints_of
+from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import Failure, Policies, decide
 from lmflow.corpus.preparation import PREPARED_BY
 from lmflow.corpus.reference import SCORED_BY

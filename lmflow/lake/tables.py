@@ -84,6 +84,8 @@ class Table:
         self.schema = SCHEMAS[name]
         self.uri = f"{root}/{name}"
         self._root = root
+        self._exists = False  # a table that was seen once stays
+        self._opened: DeltaTable | None = None  # at the version asked for last, which never changes; not for commits
 
     # ------------------------------------------------------------------ read
 
@@ -276,10 +278,18 @@ class Table:
         return [info for info in every if info.path.endswith(".parquet") and not info.path.startswith(log)]
 
     def _handle(self, version: int | None = None) -> DeltaTable | None:
-        options = delta_options(self._root)
-        if version == -1 or not DeltaTable.is_deltatable(self.uri, storage_options=options):
+        if version == -1:
             return None
-        return DeltaTable(self.uri, version=version, storage_options=options)
+        if version is not None and self._opened is not None and self._opened.version() == version:
+            return self._opened
+        options = delta_options(self._root)
+        if not self._exists and not DeltaTable.is_deltatable(self.uri, storage_options=options):
+            return None
+        self._exists = True
+        handle = DeltaTable(self.uri, version=version, storage_options=options)
+        if version is not None:
+            self._opened = handle
+        return handle
 
     def _dataset(self, handle: DeltaTable) -> ds.Dataset:
         """The files of a version in today's columns; one that they do not have yet is null."""

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lmflow.corpus import ledger as books
-from lmflow.corpus import repeats
+from lmflow.corpus import entries, repeats
 from lmflow.corpus.admission import Admission, admit
 from lmflow.corpus.assess import READ, assess
 from lmflow.corpus.dedup import Keeping
@@ -144,8 +143,8 @@ def build(lake: Lake, policies: Policies, files: int = 1, keeping: Keeping | Non
             parts = [assess(batch, policies) for batch in mine.to_batches()]
             if parts:
                 pq.write_table(pa.Table.from_batches(parts), f"{folder}/part-{part}.parquet", filesystem=system)
-        rows = books.read_summary(assessed)
-        outcome = admit(rows, books.fingerprints_of(rows), ledger.before(rows), keeping=keeping)
+        rows = entries.read_summary(assessed)
+        outcome = admit(rows, entries.fingerprints_of(rows), ledger.before(rows), keeping=keeping)
         key = transaction_key(
             "test", batches=sorted(unit.batches), policy=policies.digest, corpus=ledger.corpus.version()
         )

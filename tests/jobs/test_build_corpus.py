@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from jobs import build_corpus
+from jobs import corpus_spark
 from jobs.build_corpus import BuildCorpus, run
 from jobs.command import Progress
 from lmflow.corpus.page import report_file
@@ -326,7 +326,7 @@ def test_spark_finds_the_clusters_and_survivors_of_the_plain_function_in_chains_
             ingest(lake, draw.sample(rows, len(rows)))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Lake, "open", lambda: lakes[0])
-            patch.setattr(build_corpus, "_TASK_DOCUMENTS", size)
+            patch.setattr(corpus_spark, "_TASK_DOCUMENTS", size)
             run(BuildCorpus(languages=("en",)), Progress())
         build(lakes[1], policies)
         build(lakes[2], policies, files=4)

@@ -141,7 +141,7 @@ def test_an_unclosed_template_costs_its_own_lines_only() -> None:
 
 def test_unexpanded_templates_are_counted_and_citations_are_not() -> None:
     found = plain("{{mystery|5}} {{Mystery|{{inner}}}} {{cite web|x}} {{nowrap|y}}", "en").unexpanded
-    assert dict(found) == {"mystery": 1, "Mystery": 1, "inner": 1}
+    assert sorted(found) == ["Mystery", "inner", "mystery"]
 
 
 def test_the_english_wikipedia_sample_keeps_its_prose_and_numbers() -> None:

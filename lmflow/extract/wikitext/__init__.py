@@ -19,7 +19,6 @@ Stated rules:
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 from lmflow.extract.wikitext.formulas import Formulas
@@ -35,11 +34,11 @@ __all__ = ["Formulas", "PlainText", "plain", "redirect_target", "to_text"]
 class PlainText(NamedTuple):
     """A page as text, what its markup says about it, and what the text cost.
 
-    `unexpanded` counts the templates that were dropped although a reader may see words in their place.
+    `unexpanded` names the templates that were dropped although a reader may see words in their place, each as often.
     """
 
     text: str
-    unexpanded: Counter[str]
+    unexpanded: list[str]
     categories: tuple[str, ...]  # without the namespace, in order
     language_links: dict[str, str]  # language code to title
     disambiguation: bool
@@ -65,7 +64,7 @@ def plain(markup: str, lang: str, formulas: Formulas = "readable") -> PlainText:
     rendered = render(pruned.markup, lang)
     return PlainText(
         layout(rendered.text),
-        Counter(pruned.unexpanded + rendered.unexpanded),
+        pruned.unexpanded + rendered.unexpanded,
         categories(rendered.hidden_links),
         language_links(rendered.hidden_links),
         pruned.disambiguation,

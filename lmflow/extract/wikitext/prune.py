@@ -120,7 +120,8 @@ class _Pruner:
                 self.templates.append(_Open(start, braces, token[4] or ""))
             else:
                 self._open_table(start)
-        self._give_up()
+        if self.templates or self.tables or self.html_tables:
+            self._give_up()
 
     def _open_table(self, start: int) -> None:
         """`{|` at the beginning of a line, with its attributes up to the end of the line."""

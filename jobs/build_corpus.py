@@ -51,8 +51,10 @@ class BuildCorpus(Options):
     )
     policy_dir: Path | None = Field(
         None,
-        description="Folder of policies (<language>.yaml) used in place of the built-in ones of the same name. With "
-        "`repeated_text: {unit: line}` in one, lines that an earlier document had are taken out.",
+        description="Folder of policies (<language>.yaml) used in place of the built-in ones of the same name. They "
+        "may ask for more than thresholds: repeated_text takes out lines that an earlier document had, prepare changes "
+        "quotes, Unicode form and paragraphs in another language, reference measures perplexity (the head of "
+        "lmflow/corpus/policies/en.yaml shows each).",
     )
     split: Literal["auto", "small", "large"] = Field(
         "auto",

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, Param, task
+from airflow.sdk import DAG, Asset, Param, TaskGroup, task
 
 from lmflow.orchestration import stages
 from lmflow.orchestration.job import JobOperator
@@ -67,6 +67,8 @@ with DAG("unsearched", schedule=None, render_template_as_native_obj=True, defaul
     def trained(options):
         return options
 
-    plan() >> (planned := EmptyOperator(task_id="packed"))
-    found = stages.search("ti.xcom_pull(task_ids='plan')", planned)
-    trained.expand(options=stages.with_settings("ti.xcom_pull(task_ids='plan')", found))
+    # In a group, as in the real DAGs: all of it comes after the plan, which its templates read.
+    with TaskGroup("language_model", prefix_group_id=False) as group:
+        found = stages.search("ti.xcom_pull(task_ids='plan')", EmptyOperator(task_id="packed"))
+        trained.expand(options=stages.with_settings("ti.xcom_pull(task_ids='plan')", found))
+    plan() >> group

@@ -65,7 +65,7 @@ def hostile() -> None:
     for label, unit in HOSTILE.items():
         row = []
         for name in (OURS, *NAMES):
-            command = [sys.executable, "-m", "benchmarks.wikipedia.text_speed", "--hostile", unit, "--peer", name]
+            command = [sys.executable, "-m", "benchmarks.wikipedia.text_speed", f"--hostile={unit}", "--peer", name]
             done = subprocess.run(command, capture_output=True, text=True)
             row.append(done.stdout.strip() or "crashed")
         print(

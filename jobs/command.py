@@ -7,6 +7,7 @@ of `main`. Exit status 0 done (also: nothing new), 2 bad options or input in one
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import sys
@@ -24,6 +25,11 @@ from lmflow.errors import InputError, ServiceError
 
 Result = dict[str, Any]
 _PLAIN_INTERVAL_S = 5.0
+
+
+def digest(value: object) -> str:
+    """A short name for a value that JSON can write."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 class Options(BaseModel):

@@ -5,14 +5,13 @@ For an update, what is new since the parent was trained is told by batch; an eve
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.command import digest
 from lmflow.embeddings.phrases import join_phrases
 from lmflow.embeddings.sentences import Sentences, copy_sentences, write_sentences
 from lmflow.embeddings.update import REPLAY
@@ -129,11 +128,6 @@ def documents(source: Source, lang: str) -> Iterator[tuple[str, dict[str, str]]]
     """Text of each document of the training split, and what is known of it: id, title, address."""
     for row in _rows(["doc_id", "title", "url", "text"], lang, source.version):
         yield row["text"] or "", {name: row[name] or "" for name in ("doc_id", "title", "url")}
-
-
-def digest(value: object) -> str:
-    """A short name for a value that JSON can write."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def _new_batches(source: Source, parent_version: int) -> frozenset[int]:

@@ -14,7 +14,6 @@ Examples:
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from jobs import evaluate_model
-from jobs.command import Options, Progress, Result, main
+from jobs.command import Options, Progress, Result, digest, main
 from lmflow import registry, tracking
 from lmflow.dataset import store
 from lmflow.dataset.shards import Dataset
@@ -66,7 +65,7 @@ def run(options: MonitorDrift, progress: Progress) -> Result:
     if len(rows) < _FEWEST:
         reason = f"{len(rows)} documents came after version {number} was trained; {_FEWEST} are needed"
         return {"status": "nothing_new", "reason": reason, **facts, "documents": len(rows)}
-    key = _digest([champion.uri, options.least, *(f"{row['doc_id']}@{row['revision']}" for row in rows)])
+    key = digest([champion.uri, options.least, *(f"{row['doc_id']}@{row['revision']}" for row in rows)])
     before = tracking.runs(_EXPERIMENT, {"drift_key": key})
     if before:
         seen = before[0].tags().get("drift") == "yes"
@@ -106,7 +105,7 @@ def _fresh(champion: registry.Version, at_most: int) -> tuple[list[dict[str, Any
     languages = champion.name.split("-")[1:]
     where = pc.field("batch_id").isin(pa.array(new, pa.int64())) & pc.field("lang").isin(languages)
     rows = table.read(["doc_id", "revision", "source"], where, version).to_pylist()
-    chosen = {row["doc_id"] for row in sorted(rows, key=lambda row: _digest([row["doc_id"]]))[:at_most]}
+    chosen = {row["doc_id"] for row in sorted(rows, key=lambda row: digest([row["doc_id"]]))[:at_most]}
     columns = ["doc_id", "revision", "source", "text"]
     texts = table.read(
         columns, where & pc.field("doc_id").isin(pa.array(sorted(chosen), pa.string())), version
@@ -148,10 +147,6 @@ def _sources(doc_ids: Sequence[str]) -> list[str]:
 
 def _place(run_id: str) -> dict[str, str]:
     return {"run_id": run_id, "run_url": tracking.run_url(run_id)}
-
-
-def _digest(parts: Sequence[object]) -> str:
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from jobs.command import Options, Progress, Result, main
+from jobs.command import Options, Progress, Result, digest, main
 from jobs.cooccurrences import count_cooccurrences
 from jobs.embedding_registration import index_documents, log_files, register
-from jobs.embedding_text import Source, digest, find_source, new_share, write_update, write_whole
+from jobs.embedding_text import Source, find_source, new_share, write_update, write_whole
 from lmflow import registry, tracking
 from lmflow.embeddings.align import Drift, drift, rotated, rotation
 from lmflow.embeddings.card import model_card

@@ -29,7 +29,6 @@ read a split as one running text, n-grams each line by itself (as SRILM does); p
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from jobs import network_training, trials, warm_start
-from jobs.command import Options, Progress, Result, main
+from jobs.command import Options, Progress, Result, digest, main
 from jobs.network_training import Work, latent_metrics, preset_name, train_network
 from jobs.values import Languages
 from lmflow import __version__, registry, tracking
@@ -236,7 +235,7 @@ def work_of(
         config["init_embeddings_digest"] = hashlib.sha256(start.vectors.matrix.tobytes()).hexdigest()[:16]
     if going_on is not None:
         config |= {"warm_start": going_on.origin.uri, "replay": options.replay}
-    key = _digest({"code": __version__, "dataset": dataset.digest, **config})
+    key = digest({"code": __version__, "dataset": dataset.digest, **config})
     return Work(options, dataset, name, config, key, start, going_on)
 
 
@@ -382,10 +381,6 @@ def _mix(parts: dict[str, str], dataset: Dataset) -> _Trained:
     neural, ngram = cast(Lstm, registration.load(parts["lstm"])), cast(KneserNey, registration.load(parts["ngram"]))
     model = Mixture.fit(neural, ngram, documents, dataset.running)
     return _Trained(model, document_nats(model, dataset, "valid"), {"neural_weight": model.weight})
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ documents that were held out before, and it is said when it is worse there.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from jobs.command import Progress
+from jobs.command import Progress, digest
 from jobs.network_training import preset_name
 from lmflow import registry
 from lmflow.dataset import replay, store
@@ -181,7 +180,7 @@ def _packed(
     if read.all() and latest.tokenizer.digest == tokenizer.digest:
         return latest
     given = [latest.digest, lineage["warm_start"], tokenizer.digest, hashlib.sha256(read.tobytes()).hexdigest()]
-    key = hashlib.sha256(json.dumps(given).encode()).hexdigest()[:32]
+    key = digest(given)
     found = store.find(lake, lang, key)
     if found is not None:
         return found

@@ -10,6 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 SYSTEM_PYTHON := $(shell for name in python3 python3.11 python3.12 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 BOOTSTRAP = @$(or $(SYSTEM_PYTHON),$(error lmflow needs Python 3.11 or 3.12 and found none; install one and run make again)) lmflow/bootstrap.py
 PYTHON := .venv/bin/python
+# Of tests beside each other: 2 to 3 GB each.
+WORKERS ?= 2
 # A lint that has nothing to look at yet must not fail for it.
 CODE := $(wildcard lmflow jobs dags docker tests benchmarks)
 
@@ -32,9 +34,9 @@ status: ## Show what runs, where, and the logins
 	$(BOOTSTRAP) --for lint
 	@$(PYTHON) -m lmflow status
 
-test: ## Run the tests (ARGS="tests/lake -k commit" for some of them)
+test: ## Run the tests (ARGS="tests/lake -k commit" for some of them, WORKERS=0 for one after another)
 	$(BOOTSTRAP) --for test
-	@$(PYTHON) -m pytest -m "not browser and not faults" $(ARGS)
+	@$(PYTHON) -m pytest -m "not browser and not faults" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-faults: ## Kill crawls again and again: what takes longer than a minute (about 8)
 	$(BOOTSTRAP) --for test

@@ -1,4 +1,4 @@
-"""Language models on their own cadence: every week, or when drift is seen."""
+"""Language models on their own cadence: every week, when drift is seen, or when the corpus has grown."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ The second half of `retrain`, without crawling: **language_model** tokenizes, pa
 and trains every architecture in every language; **evaluation** scores each in bits per byte on documents that no model
 has seen; **promotion** makes a champion of one that wins significantly.
 
-Starts every Wednesday at 03:00 UTC, and when `monitor_drift` sees that a champion does worse on fresh documents. What
-was trained on the same text with the same options is not trained again.
+Starts every Wednesday at 03:00 UTC, and when `monitor_drift` sees that a champion does worse on fresh documents or that
+the corpus has grown enough. What was trained on the same text with the same options is not trained again.
 """
 PLAN = "ti.xcom_pull(task_ids='plan')"
 
 with DAG(
     "train_language_model",
     description="Tokenize, search, train, evaluate, promote",
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 3 * * 3", timezone="UTC"), assets=[assets.DRIFT]),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 3 * * 3", timezone="UTC"), assets=assets.DRIFT | assets.GROWTH
+    ),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=True,

@@ -3,13 +3,14 @@
 Fresh are documents of the corpus that joined it after the version that the champion was trained on. Each source is
 compared with itself, in bits per byte with a bootstrap interval, so that more news and less Wikipedia is no drift.
 Drift is seen when the whole interval lies above --least. Also measured: how far the tokens of the fresh text diverge
-from those of the training text (Jensen-Shannon, in bits).
+from those of the training text (Jensen-Shannon, in bits), and how many documents joined the corpus since the model was
+last trained, as a share of those before: --grown is the share that calls for another training.
 
 A run in the MLflow experiment `lmflow/drift` for each measurement; measured once for the same champion and corpus.
 
 Examples:
   python -m jobs.monitor_drift --model lm-en
-  python -m jobs.monitor_drift --model lm-zh --documents 2000 --least 0.1
+  python -m jobs.monitor_drift --model lm-zh --documents 2000 --least 0.1 --grown 0.05
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class MonitorDrift(Options):
     model: str = Field(description="Registered language model.", pattern=r"^lm-[a-z-]+$", examples=["lm-en"])
     documents: int = Field(500, description="Fresh documents to score at most, drawn by a hash.", ge=_FEWEST)
     least: float = Field(0.05, description="Bits per byte by which fresh text must be worse to be drift.", ge=0)
+    grown: float = Field(0.1, description="New documents for each old one that call for another training.", gt=0)
 
 
 def run(options: MonitorDrift, progress: Progress) -> Result:
@@ -60,7 +62,8 @@ def run(options: MonitorDrift, progress: Progress) -> Result:
         reason = f"{name} has no champion yet; promote_model makes one"
         return {"status": "nothing_new", "reason": reason, "model": name}
     champion = version(name, number)
-    facts = {"model": name, "version": number}
+    growth = _growth(registry.versions(name)[-1])
+    facts = {"model": name, "version": number, "growth": growth, "grown": growth >= options.grown}
     rows, corpus_version = _fresh(champion, options.documents)
     if len(rows) < _FEWEST:
         reason = f"{len(rows)} documents came after version {number} was trained; {_FEWEST} are needed"
@@ -82,7 +85,8 @@ def run(options: MonitorDrift, progress: Progress) -> Result:
     sources = [str(row["source"]) for row in rows]
     found = compare_fresh((nats, n_bytes, sources), (held.nats, held.n_bytes, _sources(held.doc_ids)))
     dataset = store.latest(Lake.open(), name.removeprefix("lm-"))
-    metrics = _metrics(found, nats, n_bytes, sources) | {"token_divergence": _divergence(dataset, texts)}
+    metrics = _metrics(found, nats, n_bytes, sources)
+    metrics |= {"token_divergence": _divergence(dataset, texts), "growth": growth}
     seen = found.difference is not None and found.difference.low > options.least
     config = {**options.model_dump(), "version": number, "corpus_version": corpus_version}
     tags = {"model": name, "drift": "yes" if seen else "no"}
@@ -96,14 +100,10 @@ def run(options: MonitorDrift, progress: Progress) -> Result:
 
 def _fresh(champion: registry.Version, at_most: int) -> tuple[list[dict[str, Any]], int]:
     """Documents that joined the corpus after the version that the champion was trained on; that of the corpus now."""
-    made_from = champion.tags.get("corpus_version", "")
-    if not made_from.isdigit():
-        raise InputError(f"{champion.uri} does not say which corpus it was trained on (tag corpus_version)")
     table = Lake.open().table("corpus")
     version = table.version()
-    new = sorted(table.batches(version) - table.batches(int(made_from)))
-    languages = champion.name.split("-")[1:]
-    where = pc.field("batch_id").isin(pa.array(new, pa.int64())) & pc.field("lang").isin(languages)
+    new = sorted(table.batches(version) - table.batches(_corpus_version(champion)))
+    where = pc.field("batch_id").isin(pa.array(new, pa.int64())) & _of_its_languages(champion)
     rows = table.read(["doc_id", "revision", "source"], where, version).to_pylist()
     chosen = {row["doc_id"] for row in sorted(rows, key=lambda row: digest([row["doc_id"]]))[:at_most]}
     columns = ["doc_id", "revision", "source", "text"]
@@ -111,6 +111,26 @@ def _fresh(champion: registry.Version, at_most: int) -> tuple[list[dict[str, Any
         columns, where & pc.field("doc_id").isin(pa.array(sorted(chosen), pa.string())), version
     ).to_pylist()
     return sorted(texts, key=lambda row: str(row["doc_id"])), version
+
+
+def _growth(trained: registry.Version) -> float:
+    """Documents that joined the corpus after the one that a version was trained on, for each document of that one."""
+    table = Lake.open().table("corpus")
+    batches = table.read(["batch_id"], _of_its_languages(trained))["batch_id"]
+    known = pc.is_in(batches, pa.array(sorted(table.batches(_corpus_version(trained))), pa.int64()))
+    before = pc.sum(known).as_py() or 0
+    return (len(batches) - before) / max(before, 1)
+
+
+def _corpus_version(trained: registry.Version) -> int:
+    made_from = trained.tags.get("corpus_version", "")
+    if not made_from.isdigit():
+        raise InputError(f"{trained.uri} does not say which corpus it was trained on (tag corpus_version)")
+    return int(made_from)
+
+
+def _of_its_languages(trained: registry.Version) -> pc.Expression:
+    return pc.field("lang").isin(trained.name.split("-")[1:])
 
 
 def _metrics(

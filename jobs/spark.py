@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.command import Bar
+from jobs.spark_classes import java_options
 from lmflow.bootstrap import find_java
 from lmflow.errors import InputError
 from lmflow.lake import Table
@@ -41,6 +42,7 @@ def session(app_name: str) -> SparkSession:
         SparkSession.builder.master(master)
         .appName(f"lmflow {app_name}")
         .config("spark.driver.memory", settings().spark_driver_memory)
+        .config("spark.driver.extraJavaOptions", java_options(java))
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "ERROR")

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
 
     spark_master: str = Field("local[*]", description="local[N], spark://host:7077, yarn or k8s://…")
     spark_driver_memory: str = Field("1g", description="Memory of the Spark driver (and of everything in local mode).")
+    spark_java_options: str = Field(
+        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        description="Options of the Spark driver's JVM. Default: quick to start. Many cores and gigabytes in local "
+        "mode want Java's own instead: set it to nothing.",
+    )
 
     evaluation_dir: Path | None = Field(
         None, description="Where word tests lie that may not be shipped. Default: <home>/evaluation."

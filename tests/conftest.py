@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -21,6 +22,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+# The workers of pytest-xdist have a main module without a name, which PySpark takes for a doctest and exits.
+main = sys.modules["__main__"]
+main.__spec__ = main.__spec__ or importlib.util.find_spec("pytest.__main__")
 
 
 def free_port() -> int:

@@ -25,7 +25,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +103,8 @@ def commands(dumps: dict[str, Path], cores: int, out: Path) -> dict[str, list[st
     }
 
 
-def measure(command: Sequence[str], cores: int, mlflow: str) -> Measured:
-    """Run a command on the first `cores` cores, in a home of its own."""
+def measure(command: Sequence[str], cores: Iterable[int], mlflow: str) -> Measured:
+    """Run a command on some cores, in a home of its own."""
     home = Path(tempfile.mkdtemp())
     # Spark in local mode asks Java for the cores, which heeds the pinning.
     environment = {**os.environ, "LMFLOW_HOME": str(home), "LMFLOW_MLFLOW_URI": mlflow, "PYTHONWARNINGS": "ignore"}
@@ -114,7 +115,7 @@ def measure(command: Sequence[str], cores: int, mlflow: str) -> Measured:
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, range(cores)),
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
         start_new_session=True,
     )
     peak = _Peak(process.pid)
@@ -129,6 +130,16 @@ def measure(command: Sequence[str], cores: int, mlflow: str) -> Measured:
         raise RuntimeError(f"{' '.join(command)} ended with {status}: {errors.decode()[-1000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Measured(wall, cpu, peak.stop() / 1e6)
+
+
+def one_on_each_core(command: Sequence[str], cores: int, mlflow: str) -> float:
+    """Seconds until a command has ended that runs once on each core, the runs knowing nothing of each other.
+
+    Twice the work in as much time as one run alone takes would be a machine whose cores share nothing: what this takes
+    longer is lost to the machine (caches, memory, a core that is half of one), not to what the command shares.
+    """
+    with ThreadPoolExecutor(cores) as pool:
+        return max(pool.map(lambda core: measure(command, [core], mlflow).wall_s, range(cores)))
 
 
 def _adopt_orphans() -> None:
@@ -219,6 +230,7 @@ def main() -> None:
         del xml
         print(f"{size:.1f} MB of XML, {dumps['one stream'].stat().st_size / 1e6:.1f} MB as one bz2 stream", flush=True)
         best: dict[tuple[str, int], Measured] = {}
+        apart: dict[str, float] = {}
         with mlflow_server(folder) as mlflow:
             for _ in range(options.rounds):
                 for cores in options.cores:
@@ -227,18 +239,32 @@ def main() -> None:
                             continue
                         shutil.rmtree(folder / "out", ignore_errors=True)
                         (folder / "out").mkdir()
-                        run = measure(command, cores, mlflow)
+                        run = measure(command, range(cores), mlflow)
                         print(f"  {label}, {cores} cores: {run}", file=sys.stderr, flush=True)
                         known = best.get((label, cores), run)
                         best[label, cores] = Measured(
                             min(run.wall_s, known.wall_s), min(run.cpu_s, known.cpu_s), max(run.peak_mb, known.peak_mb)
                         )
+                for label, command in commands(dumps, 1, folder / "out").items():
+                    if label.startswith(tuple(options.only)) and label.startswith("lmflow, "):
+                        seconds = one_on_each_core(command, max(options.cores), mlflow)
+                        print(f"  {label}, one on each core: {seconds:.1f} s", file=sys.stderr, flush=True)
+                        apart[label] = min(seconds, apart.get(label, seconds))
     print("| command | cores | seconds | CPU seconds | MB of XML a CPU second | largest process, MB |")
     print("|---|---|---|---|---|---|")
     for (label, cores), run in best.items():
         print(
             f"| {label} | {cores} | {run.wall_s:.1f} | {run.cpu_s:.1f} | {size / run.cpu_s:.1f} | {run.peak_mb:.0f} |"
         )
+    most = max(options.cores)
+    for label, seconds in apart.items():
+        if (label, 1) in best and most > 1:
+            alone = best[label, 1].wall_s
+            faster, machine = alone / best[label, most].wall_s, most * alone / seconds
+            print(
+                f"{label}: {faster:.2f} times as fast on {most} cores; {most} runs apart, one on each core, do "
+                f"{machine:.2f} times one run's work in its time: {faster / machine:.2f} of what the machine gives"
+            )
 
 
 if __name__ == "__main__":

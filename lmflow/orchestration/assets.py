@@ -10,6 +10,8 @@ SOCIAL = Asset("lmflow://documents/social")
 CORPUS = Asset("lmflow://corpus")
 #: Updated when a champion does significantly worse on fresh documents than on those it was promoted by.
 DRIFT = Asset("lmflow://drift")
+#: Updated when so many documents joined the corpus since a model was trained that another training is called for.
+GROWTH = Asset("lmflow://growth")
 
 #: Stands for `lmflow://models/<name>`: which model a mapped task made is known only when it has run.
 MODELS = AssetAlias("lmflow://models")

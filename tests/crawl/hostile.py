@@ -108,8 +108,10 @@ _never_asked("tls", "tls-silent", "no answer to the handshake", "timeout", tls="
 @behaves("tls", "the connection is cut within the body, without a TLS close", "protocol", tls="good")
 def tls_cut_body(connection: socket.socket, head: bytes) -> None:
     connection.sendall(GOOD_HEADERS + b"Content-Length: 100000\r\n\r\n" + b"x" * 1000)
-    # The plain socket below is closed, so no close_notify goes out.
+    # The plain socket below is closed, so no close_notify goes out. Nothing may be read from `connection` after that:
+    # its TLS still knows the number, which by then belongs to somebody else's connection.
     socket.close(connection.detach())
+    raise ConnectionAbortedError
 
 
 # HTTP/2 ---------------------------------------------------------------------------------------------------------------

@@ -111,7 +111,11 @@ def test_training_waits_its_turn_and_nothing_new_stops_nothing(found: dict[str, 
     assert len([name for name in tasks if ".search." not in name]) == 15
 
 
-def test_language_models_are_trained_weekly_and_when_drift_is_seen(found: dict[str, Any]) -> None:
+def test_models_are_trained_weekly_and_when_drift_is_seen_or_the_corpus_has_grown(found: dict[str, Any]) -> None:
     schedule = json.dumps(found["dags"]["train_language_model"]["timetable"])
     assert "lmflow://drift" in schedule
+    assert "lmflow://growth" in schedule
     assert "0 3 * * 3" in schedule
+    schedule = json.dumps(found["dags"]["train_embeddings"]["timetable"])
+    assert "lmflow://growth" in schedule
+    assert "0 0 * * 0" in schedule

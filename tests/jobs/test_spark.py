@@ -5,8 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pytest
+
 from jobs.spark import read_table, spark_schema, write_staged
+from jobs.spark_classes import java_options
+from lmflow.bootstrap import spark_classes
 from lmflow.lake import Lake
+from lmflow.settings import settings
 
 
 def test_what_spark_writes_arrow_reads_with_every_type_intact(spark, tmp_path: Path) -> None:
@@ -24,3 +29,17 @@ def test_what_spark_writes_arrow_reads_with_every_type_intact(spark, tmp_path: P
     assert table.batches() == {7}
     again = read_table(spark, table).collect()[0]
     assert (again.revision, again.extra, again.published_at.microsecond) == (9, {"namespace": "0"}, 123456)
+
+
+def test_the_classes_left_by_one_java_are_for_that_java_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setenv("LMFLOW_SPARK_JAVA_OPTIONS", "-Xint")
+    settings.cache_clear()
+    for build in ("17", "21"):
+        (tmp_path / build).mkdir()
+        (tmp_path / build / "release").write_text(f'JAVA_VERSION="{build}"')
+    assert java_options(str(tmp_path / "17")) == "-Xint"
+    classes = Path(spark_classes(str(tmp_path), str(tmp_path / "17")))
+    classes.touch()
+    assert f"-XX:SharedArchiveFile={classes}" in java_options(str(tmp_path / "17"))
+    assert java_options(str(tmp_path / "21")) == "-Xint"

@@ -48,7 +48,7 @@ def _work(folder: str) -> None:
     from jobs.spark import session
 
     spark = session("classes")
-    java: subprocess.Popen[bytes] = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
+    java: subprocess.Popen[bytes] = spark.sparkContext._gateway.proc
     rows = [(number, f"text {number}", {"key": "value"}) for number in range(200)]
     frame = spark.createDataFrame(rows, "number long, text string, extra map<string,string>")
 

@@ -122,7 +122,7 @@ def batches(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
     ]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches(), st.sampled_from(["line", "paragraph"]), st.randoms(use_true_random=False))
 def test_batches_files_and_order_do_not_matter(
     new_lake: Callable[[], Lake], tmp_path: Path, given_batches: list[list[dict[str, Any]]], unit: str, draw: Any

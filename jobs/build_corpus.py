@@ -288,9 +288,8 @@ def _log(
     """Metrics, the picture, the report as JSON and as a page, and the versions of the tables read and written."""
     mlflow_run.log_metrics(result["metrics"])
     mlflow_run.log_metrics({f"dropped.{rule}": number for rule, number in account.by_rule.items()})
-    figure = report.figure(account, result["by_language"])
-    mlflow_run.log_figure(figure, "plots/corpus.png")
-    html = page(result, shown, figure)
+    picture = mlflow_run.log_figure(report.figure(account, result["by_language"]), "plots/corpus.png")
+    html = page(result, shown, picture)
     mlflow_run.log_text(html, "report.html")
     report_file().parent.mkdir(parents=True, exist_ok=True)
     report_file().write_text(html, encoding="utf-8")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lmflow.settings import settings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222; }
@@ -34,18 +30,18 @@ _ON_REQUEST: Final = {
 }
 
 
-def page(result: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, Any]]], figure: Figure) -> str:
+def page(result: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, Any]]], picture: bytes) -> str:
     """An HTML page.
 
     Args:
         result: what the run did, as the job returns it.
         samples: from `report.samples`; documents under `kept` were kept, the others broke the rule they stand under.
-        figure: from `report.figure`.
+        picture: PNG of `report.figure`.
     """
     counts = {name: result[f"documents_{name}"] for name in ("in", "kept", "dropped")}
     sections = [
         f"<h1>{counts['in']:,} documents in = {counts['kept']:,} kept + {counts['dropped']:,} dropped</h1>",
-        f'<figure><img alt="Plots of this run" src="{_as_data(figure)}"></figure>',
+        f'<figure><img alt="Plots of this run" src="{_as_data(picture)}"></figure>',
         "<h2>Rules that documents broke</h2>",
         "<p>One document may break several.</p>",
         _table(result["dropped_by_rule"]),
@@ -76,10 +72,8 @@ def report_file() -> Path:
     return settings().home / "reports" / "corpus.html"
 
 
-def _as_data(figure: Figure) -> str:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+def _as_data(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _table(counts: Mapping[str, int]) -> str:

@@ -273,7 +273,7 @@ def load(languages: Sequence[str], folder: Path | None = None) -> Policies:
 
 def _read(path: Path) -> Policy:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
         policy = Policy.model_validate(content)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"policy {path}: {' '.join(str(error).split())}") from None

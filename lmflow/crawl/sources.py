@@ -113,7 +113,7 @@ def load(path: Path | None = None) -> Sources:
     """
     path = path or settings().sources
     try:
-        data = yaml.safe_load(_expand(path.read_text(encoding="utf-8")))
+        data = yaml.load(_expand(path.read_text(encoding="utf-8")), yaml.CSafeLoader)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; set LMFLOW_SOURCES to your list of sites") from None
     except yaml.YAMLError as error:

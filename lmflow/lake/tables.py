@@ -75,7 +75,10 @@ def transaction_key(job: str, **inputs: object) -> str:
 
 
 class Table:
-    """One table of the lake. Cheap to make; every method looks at the table as it is now, or at `version`."""
+    """One table of the lake. Cheap to make; every method looks at the table as it is now, or at `version`.
+
+    Not for several threads at once: make each its own.
+    """
 
     def __init__(self, root: str, name: str) -> None:
         if name not in SCHEMAS:
@@ -84,7 +87,7 @@ class Table:
         self.schema = SCHEMAS[name]
         self.uri = f"{root}/{name}"
         self._root = root
-        self._exists = False  # a table that was seen once stays
+        self._latest: DeltaTable | None = None  # reads what the log has gained since, not the whole log again
         self._opened: DeltaTable | None = None  # at the version asked for last, which never changes; not for commits
 
     # ------------------------------------------------------------------ read
@@ -183,9 +186,8 @@ class Table:
         """
         files = self._staged_files(staged)
         faults.point(f"{self.name}:before_commit")
-        self._create()
         for attempt in range(_COMMIT_ATTEMPTS):
-            handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
+            handle = self._made()
             done = handle.transaction_version(key)
             if done is not None:
                 return Commit(version=done, rows=0, already_done=True)
@@ -222,7 +224,7 @@ class Table:
         """
         new = self._staged_files(staged)
         for _ in range(_COMMIT_ATTEMPTS):
-            handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
+            handle = self._made()
             live = {file["path"]: file["size"] for file in self._live_files(handle)}
             if not set(old) <= live.keys():
                 return False
@@ -280,39 +282,43 @@ class Table:
     def _handle(self, version: int | None = None) -> DeltaTable | None:
         if version == -1:
             return None
-        if version is not None and self._opened is not None and self._opened.version() == version:
-            return self._opened
         options = delta_options(self._root)
-        if not self._exists and not DeltaTable.is_deltatable(self.uri, storage_options=options):
-            return None
-        self._exists = True
-        handle = DeltaTable(self.uri, version=version, storage_options=options)
         if version is not None:
-            self._opened = handle
-        return handle
+            for known in (self._opened, self._latest):
+                if known is not None and known.version() == version:
+                    return known
+            self._opened = DeltaTable(self.uri, version=version, storage_options=options)
+            return self._opened
+        if self._latest is not None:
+            self._latest.update_incremental()
+        elif DeltaTable.is_deltatable(self.uri, storage_options=options):
+            self._latest = DeltaTable(self.uri, storage_options=options)
+        return self._latest
 
     def _dataset(self, handle: DeltaTable) -> ds.Dataset:
         """The files of a version in today's columns; one that they do not have yet is null."""
         return handle.to_pyarrow_dataset().replace_schema(self.schema)
 
-    def _create(self) -> None:
-        """Make the table where it is missing, and give it the columns that have come since it was made."""
-        system, path = filesystem(self.uri)
-        system.create_dir(path, recursive=True)
-        with suppress(CommitFailedError):  # several made it at once: one was first
-            DeltaTable.create(
-                self.uri,
-                DeltaSchema.from_arrow(self.schema),
-                mode="ignore",
-                configuration=dict(_CONFIGURATION),
-                storage_options=delta_options(self._root),
-            )
-        handle = DeltaTable(self.uri, storage_options=delta_options(self._root))
+    def _made(self) -> DeltaTable:
+        """The table as it is now, made where it was missing, with the columns that have come since it was made."""
+        wanted = DeltaSchema.from_arrow(self.schema)
+        handle = self._handle()
+        if handle is None:
+            system, path = filesystem(self.uri)
+            system.create_dir(path, recursive=True)
+            options = delta_options(self._root)
+            with suppress(CommitFailedError):  # several made it at once: one was first
+                DeltaTable.create(
+                    self.uri, wanted, mode="ignore", configuration=dict(_CONFIGURATION), storage_options=options
+                )
+            handle = self._latest = DeltaTable(self.uri, storage_options=options)
         there = {field.name for field in handle.schema().fields}
-        missing = [field for field in DeltaSchema.from_arrow(self.schema).fields if field.name not in there]
+        missing = [field for field in wanted.fields if field.name not in there]
         if missing:
             with suppress(CommitFailedError):  # another writer was first; if not, the commit to come says what is wrong
                 handle.alter.add_columns(missing)
+            handle.update_incremental()
+        return handle
 
     def live_files(self) -> list[dict[str, Any]]:
         """Path, size and least and greatest batch of every file that the table has now."""

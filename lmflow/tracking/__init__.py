@@ -7,6 +7,7 @@ code (a Python file plus artifacts, never a pickle) together with the few lmflow
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -41,6 +42,7 @@ _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _METRICS_PER_CALL = 500
+_DOTS_PER_INCH = 110
 _LONGEST_PARAMETER = 6000  # MLflow's limit for a parameter value
 
 
@@ -128,9 +130,13 @@ class Run:
         for name, value in tags.items():
             self._client.set_tag(self.run_id, name, str(value))
 
-    def log_figure(self, figure: Figure, path: str) -> None:
-        """A matplotlib figure as a picture, e.g. `plots/loss.png`."""
-        self._client.log_figure(self.run_id, figure, path)
+    def log_figure(self, figure: Figure, path: str) -> bytes:
+        """A matplotlib figure as a picture, e.g. `plots/loss.png`. Returns the PNG: drawing is the slow part of it."""
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=_DOTS_PER_INCH)
+        picture.seek(0)
+        self._client.log_stream(self.run_id, picture, path)
+        return picture.getvalue()
 
     def log_text(self, text: str, path: str) -> None:
         """A text file."""

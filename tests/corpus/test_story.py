@@ -1,5 +1,7 @@
 """What people are shown of a corpus: one document's story, and the page of a run."""
 
+import io
+
 import pyarrow as pa
 import pytest
 
@@ -50,8 +52,9 @@ def test_the_page_shows_counts_plots_and_samples_and_no_markup_of_theirs(lake: L
     account = Account()
     account.add(unit, outcome)
     shown = samples(unit, outcome, unit.to_batches(), 3)
-    drawn = figure(account, {"en": {"docs": 1, "splits": {"train": 1, "valid": 0, "test": 0}}})
-    html = page({**account.as_dict(), "versions": {"corpus": 0}}, shown, drawn)
+    picture = io.BytesIO()
+    figure(account, {"en": {"docs": 1, "splits": {"train": 1, "valid": 0, "test": 0}}}).savefig(picture, format="png")
+    html = page({**account.as_dict(), "versions": {"corpus": 0}}, shown, picture.getvalue())
     assert "3 documents in = 1 kept + 2 dropped" in html and "data:image/png;base64," in html
     assert "exact duplicate" in html and "<article class=kept>" in html and "copy of <code>a</code>" in html
     assert "<script>" not in html and "&lt;script&gt;" in html

@@ -19,7 +19,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.models.neural import NeuralModel, States, cross_entropy
+from lmflow.models import recurrence
+from lmflow.models.neural import NeuralModel, States
 from lmflow.models.noise import Noise
 
 
@@ -113,7 +114,7 @@ class AwdLstm(NeuralModel):
         count = ops.cast(ops.size(tokens), "float32")
         penalty = preset.activation_penalty * ops.mean(ops.square(dropped_wide))
         penalty += preset.change_penalty * ops.mean(ops.square(raw_wide[:, 1:] - raw_wide[:, :-1]))
-        return cross_entropy(self.logits(dropped), following), penalty * count, after
+        return self.training_nats(dropped, following, noise), penalty * count, after
 
     def output(self) -> tuple[Any, Any]:
         """The embedding, tied, and the bias."""
@@ -134,12 +135,16 @@ class AwdLstm(NeuralModel):
             kernel, recurrent, bias = layer.trainable_variables
             if noise is not None:
                 recurrent = noise.drop_weights(keras.ops.convert_to_tensor(recurrent), preset.weight_drop)
-            (raw, h, c), _ = layer.stateless_call(
-                [kernel.value, recurrent if noise is not None else recurrent.value, bias.value],
-                layer.non_trainable_variables,
-                flow,
-                initial_state=before,
-            )
+            if noise is not None and recurrence.fits(flow):
+                h, c = before
+                raw, h, c = recurrence.lstm_through_time(flow, h, c, kernel.value, recurrent, bias.value)
+            else:
+                (raw, h, c), _ = layer.stateless_call(
+                    [kernel.value, recurrent if noise is not None else recurrent.value, bias.value],
+                    layer.non_trainable_variables,
+                    flow,
+                    initial_state=before,
+                )
             last = number == len(self._layers) - 1
             flow = self._dropped(raw, preset.dropout if last else preset.hidden_dropout, noise)
             after += [keras.ops.cast(h, "float32"), keras.ops.cast(c, "float32")]

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lmflow.models import recurrence
 from lmflow.models.neural import NeuralModel, States
 from lmflow.models.noise import Noise
 
@@ -104,7 +105,12 @@ class Lstm(NeuralModel):
         after: list[Any] = []
         for number, layer in enumerate(self._layers):
             before = [keras.ops.cast(state, self.precision) for state in states[2 * number : 2 * number + 2]]
-            flow, h, c = layer(flow, initial_state=before)
+            if noise is not None and recurrence.fits(flow):
+                h, c = before
+                kernel, recurrent, bias = (variable.value for variable in layer.trainable_variables)
+                flow, h, c = recurrence.lstm_through_time(flow, h, c, kernel, recurrent, bias)
+            else:
+                flow, h, c = layer(flow, initial_state=before)
             flow = self._dropped(flow, noise)
             after += [keras.ops.cast(h, "float32"), keras.ops.cast(c, "float32")]
         return flow, tuple(after)

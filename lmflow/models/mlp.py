@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.models.neural import NeuralModel, States
+from lmflow.models.neural import NeuralModel, States, cross_entropy
 from lmflow.models.noise import Noise
 
 
@@ -81,6 +81,10 @@ class Mlp(NeuralModel):
         units = units if noise is None else noise.drop(units, self.preset.dropout)
         flow = keras.ops.concatenate([context, units], axis=-1) if self.preset.direct else units
         return flow, (keras.ops.cast(ids[:, time:], "float32"),)
+
+    def training_nats(self, hidden: Any, following: Any, noise: Noise) -> Any:
+        """Nats of each next token; the output layer has a column of each token, not a row."""
+        return cross_entropy(self.logits(hidden), following)
 
     def logits(self, hidden: Any) -> Any:
         """Unnormalised log probabilities of the next token. [batch, time, rows of U (and W)] to [batch, time, V]."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lmflow.models.contract import END_OF_DOCUMENT, Floats, LanguageModel, Tokens
 from lmflow.models.noise import Noise
 from lmflow.models.sampled import sampled_nats
+from lmflow.models.softmax import softmax_nats
 
 States = tuple[Any, ...]
 
@@ -129,13 +130,15 @@ class NeuralModel(LanguageModel):
         Returns:
             Negative log probabilities in nats [batch, time], a penalty in nats over all of them, and the states after.
         """
+        hidden, after = self.hidden(tokens, states, noise)
+        return self.training_nats(hidden, following, noise), 0.0, after
+
+    def training_nats(self, hidden: Any, following: Any, noise: Noise) -> Any:
+        """Nats of each next token as training has them: hidden vectors and ids [batch, time] to [batch, time]."""
+        matrix, bias = self.output()
         if self.softmax_sample:
-            hidden, after = self.hidden(tokens, states, noise)
-            matrix, bias = self.output()
-            nats = sampled_nats(hidden, following, self._use(matrix), bias, self.softmax_sample, noise)
-            return nats, 0.0, after
-        logits, after = self.forward(tokens, states, noise)
-        return cross_entropy(logits, following), 0.0, after
+            return sampled_nats(hidden, following, self._use(matrix), bias, self.softmax_sample, noise)
+        return softmax_nats(hidden, self._use(matrix), bias, following)
 
     def continue_from(self, other: NeuralModel) -> None:
         """Take the weights of another network of the same shape, to train on from them.

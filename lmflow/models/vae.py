@@ -168,11 +168,11 @@ class Vae(NeuralModel):
         ops = keras.ops
         mean, log_variance = self.encode(following, weights)
         z = mean + ops.exp(log_variance / 2) * noise.normal(ops.shape(mean)[0], [self.preset.latent])
-        logits, _ = self.forward(tokens, self.states_of(z), noise)
+        hidden, _ = self.hidden(tokens, self.states_of(z), noise)
         pieces = ops.cast(ops.any(weights > 0, axis=1), "float32")
         share = 10 * ops.cast(step, "float32") / self.preset.anneal_steps - 5
         penalty = ops.sigmoid(share) * ops.sum(divergence(mean, log_variance) * pieces)
-        return cross_entropy(logits, following), penalty, states
+        return self.training_nats(hidden, following, noise), penalty, states
 
     # ----------------------------------------------------------------- query
 

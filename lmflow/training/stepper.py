@@ -109,23 +109,23 @@ class Stepper:
         context = tf.distribute.get_replica_context()
         number, counted, divisor, _ = numbers
         weights = [variable.value for variable in self._model.variables]
-        gradients, loss, after = [tf.zeros_like(weight) for weight in weights], tf.constant(0.0), []
+        gradients, after, loss = list[Any](), list[Any](), tf.constant(0.0)
         for part, before in zip(inputs, states, strict=True):
             with tf.control_dependencies(gradients):  # one part after the other, so that one fits into memory
                 nats, part_gradients, part_after = self._part_step(part, before, number, divisor, weights)
-            gradients = [a + b for a, b in zip(gradients, part_gradients, strict=True)]
+            gradients = [a + b for a, b in zip(gradients, part_gradients, strict=True)] if after else part_gradients
             loss = loss + nats / counted
             after.append(part_after)
-        gradients = context.all_reduce("sum", gradients)
-        gradients, norm = tf.clip_by_global_norm(gradients, self._schedule.clip_norm)
+        if self._replicas > 1:
+            gradients = context.all_reduce("sum", gradients)
+        norm, most = tf.linalg.global_norm(gradients), self._schedule.clip_norm
+        # Clipped, and a replica's share, because the optimizer sums over replicas once more: in one pass.
+        share = most / tf.maximum(norm, most) / self._replicas
+        gradients = [gradient * share for gradient in gradients]
         if self._schedule.optimizer == "sgd" and self._schedule.weight_decay:
-            gradients = [
-                gradient + self._schedule.weight_decay * weight
-                for gradient, weight in zip(gradients, weights, strict=True)
-            ]
-        # The optimizer sums over replicas once more.
-        shares = [gradient / self._replicas for gradient in gradients]
-        self._optimizer.apply_gradients(zip(shares, self._model.variables, strict=True))
+            decay = self._schedule.weight_decay / self._replicas
+            gradients = [gradient + decay * weight for gradient, weight in zip(gradients, weights, strict=True)]
+        self._optimizer.apply_gradients(zip(gradients, self._model.variables, strict=True))
         return loss, norm, after
 
     def _part_step(self, part: Any, before: Any, number: Any, divisor: Any, weights: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -42,6 +43,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
     yield tmp_path / "home"
     settings.cache_clear()
+    forget_hosts()
+
+
+def forget_hosts() -> None:
+    """Remove what Spark's workers keep of hosts: their home is that of the test that started Spark, and a server of
+    this test may get a port, and so a robots.txt, that another had before."""
+    context = sys.modules["pyspark"].SparkContext._active_spark_context if "pyspark" in sys.modules else None
+    if context is not None:
+        shutil.rmtree(Path(context._jvm.System.getenv("LMFLOW_HOME")) / "hosts", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

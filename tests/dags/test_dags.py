@@ -18,7 +18,7 @@ import json, sys, time
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 before = set(sys.modules)
-bag = DagBag("dags")
+bag = DagBag(sys.argv[1])
 print(json.dumps({
     "errors": bag.import_errors,
     "seconds": {stat.file: stat.duration.total_seconds() for stat in bag.dagbag_stats},
@@ -28,7 +28,7 @@ print(json.dumps({
 """
 
 
-def read(folder: Path, **environment: str) -> dict[str, Any]:
+def read(folder: Path, files: str = "dags", **environment: str) -> dict[str, Any]:
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(folder),
@@ -38,7 +38,8 @@ def read(folder: Path, **environment: str) -> dict[str, Any]:
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
         **environment,
     }
-    done = subprocess.run([sys.executable, "-c", READ], env=environment, cwd=PROJECT, capture_output=True, text=True)
+    command = [sys.executable, "-c", READ, files]
+    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -80,9 +81,9 @@ def test_every_dag_says_what_it_does_and_keeps_its_hands_off_the_past(found: dic
 
 def test_retrain_is_weekly_and_its_schedule_can_be_set(found: dict[str, Any], tmp_path: Path) -> None:
     assert "0 0 * * 0" in json.dumps(found["dags"]["retrain"]["timetable"])
-    daily = read(tmp_path, LMFLOW_RETRAIN_SCHEDULE="30 4 * * *")["dags"]["retrain"]["timetable"]
+    daily = read(tmp_path, "dags/retrain.py", LMFLOW_RETRAIN_SCHEDULE="30 4 * * *")["dags"]["retrain"]["timetable"]
     assert "30 4 * * *" in json.dumps(daily)
-    never = read(tmp_path, LMFLOW_RETRAIN_SCHEDULE="none")["dags"]["retrain"]["timetable"]
+    never = read(tmp_path, "dags/retrain.py", LMFLOW_RETRAIN_SCHEDULE="none")["dags"]["retrain"]["timetable"]
     assert "NullTimetable" in json.dumps(never)
 
 

@@ -59,11 +59,19 @@ def stored(home: Path) -> dict[str, str]:
 BEFORE, AFTER = "documents:before_commit", "documents:after_commit"
 
 
-# Each moment costs a start of Spark; Hacker News gets the one at which its documents are there and its number is not.
+# Each moment costs a start of Spark. The jobs of archives and dumps are killed at both while they crawl, too
+# (tests/jobs/test_ingest.py); Hacker News at the one at which its documents are there and its number is not.
 @pytest.mark.usefixtures("spark")
 @pytest.mark.parametrize(
     ("name", "moments"),
-    [("files", (BEFORE, AFTER)), ("archives", (BEFORE, AFTER)), ("reddit", (BEFORE, AFTER)), ("hackernews", (AFTER,))],
+    [
+        ("files", (BEFORE, AFTER)),
+        ("archives", (BEFORE,)),
+        ("reddit", (AFTER,)),
+        ("hackernews", (AFTER,)),
+        pytest.param("archives", (AFTER,), marks=pytest.mark.faults),
+        pytest.param("reddit", (BEFORE,), marks=pytest.mark.faults),
+    ],
 )
 def test_killed_before_and_after_its_commit_it_loses_and_doubles_nothing(
     name: str, moments: tuple[str, ...], site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

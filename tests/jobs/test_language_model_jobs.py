@@ -65,7 +65,7 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
 
     ngram = train_language_model.TrainLanguageModel(lang="en", architecture="ngram", order=4)
     lstm = train_language_model.TrainLanguageModel(
-        lang="en", architecture="lstm", epochs=2, batch_size=8, sequence_length=16
+        lang="en", architecture="lstm", epochs=2, batch_size=16, sequence_length=32
     )
     part_way = lstm.model_copy(update={"pause_after": 0.5})
     paused = train_language_model.run(part_way, PROGRESS)

@@ -39,7 +39,7 @@ def add_documents(batch: int, count: int, nouns: list[str]) -> None:
 
 
 def train(architecture: str, **options: Any) -> dict[str, Any]:
-    small = {"batch_size": 4, "sequence_length": 16, "epochs": 1, **options} if architecture != "ngram" else options
+    small = {"batch_size": 8, "sequence_length": 16, "epochs": 1, **options} if architecture != "ngram" else options
     return train_language_model.run(TrainLanguageModel(lang=LANG, architecture=architecture, **small), PROGRESS)
 
 

@@ -15,7 +15,7 @@ from lmflow.training.loop import train
 from lmflow.training.schedule import Schedule
 
 _SPARE = 900_000_000  # bytes of address space; the logits of one step take 1.6 GB
-SCHEDULE = Schedule(batch_size=400, sequence_length=200, epochs=1)
+SCHEDULE = Schedule(batch_size=2000, sequence_length=40, epochs=1)
 
 
 def build() -> Lstm:

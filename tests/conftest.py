@@ -47,11 +47,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget_hosts() -> None:
-    """Remove what Spark's workers keep of hosts: their home is that of the test that started Spark, and a server of
-    this test may get a port, and so a robots.txt, that another had before."""
+    """Remove what Spark's workers keep of hosts, in the home that they were started with: a server of the next test may
+    get a port, and with it a robots.txt, that another had before."""
     context = sys.modules["pyspark"].SparkContext._active_spark_context if "pyspark" in sys.modules else None
-    if context is not None:
-        shutil.rmtree(Path(context._jvm.System.getenv("LMFLOW_HOME")) / "hosts", ignore_errors=True)
+    home = context and context._jvm.System.getenv("LMFLOW_HOME")
+    if home:
+        shutil.rmtree(Path(home) / "hosts", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +91,13 @@ def mlflow_server(mlflow_url: str, monkeypatch: pytest.MonkeyPatch, home: Path) 
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """A real Spark session for tests that look inside one; jobs' `run` reuse it through getOrCreate."""
     from jobs.spark import session
+    from lmflow.settings import settings
 
-    started = session("tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LMFLOW_HOME", str(tmp_path_factory.mktemp("spark")))
+        settings.cache_clear()
+        started = session("tests")
+        settings.cache_clear()
     yield started
     started.stop()
 

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from lmflow.crawl.urls import canonical_url
-from lmflow.extract import boilerplate, page_facts
+from lmflow.extract import boilerplate, page_facts, second_opinion
 from lmflow.extract.charset import decode
 
 _DENSE_SCRIPTS: Final = frozenset({"zh", "ja", "ko", "yue", "wuu"})
@@ -51,6 +51,7 @@ def extract(html: bytes, url: str, charset: str = "") -> Article:
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     logging.getLogger("htmldate").setLevel(logging.CRITICAL)
+    second_opinion.install()
     nothing = Article("", "", (), None, "", canonical_url(url))
     try:
         tree = load_html(decode(html, charset))

@@ -36,7 +36,7 @@ status: ## Show what runs, where, and the logins
 
 test: ## Run the tests (ARGS="tests/lake -k commit" for some of them, WORKERS=0 for one after another)
 	$(BOOTSTRAP) --for test
-	@$(PYTHON) -m pytest -m "not browser and not faults" -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -m "not browser and not faults" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: ## Kill crawls again and again: what takes longer than a minute (about 8)
 	$(BOOTSTRAP) --for test

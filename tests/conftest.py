@@ -25,7 +25,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 # The workers of pytest-xdist have a main module without a name, which PySpark takes for a doctest and exits.
 main = sys.modules["__main__"]
+#: For jobs in processes of their own: on more cores Spark starts, and imports everything in, as many Python workers.
+ONE_CORE = {"LMFLOW_SPARK_MASTER": "local[1]"}
+_SLOW_ROOMS = ("training", "faults", "orchestration", "jobs", "serving", "corpus")
 main.__spec__ = main.__spec__ or importlib.util.find_spec("pytest.__main__")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that workers beside each other end at the same time."""
+    ranks = {room: rank for rank, room in enumerate(_SLOW_ROOMS)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
 
 
 def free_port() -> int:

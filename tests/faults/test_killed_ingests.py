@@ -20,6 +20,7 @@ import pytest
 from jobs.command import Progress, parse
 from lmflow.lake import Lake
 from lmflow.settings import settings
+from tests.conftest import ONE_CORE
 from tests.crawl.site import Site, running_site
 from tests.faults.workloads import WORKLOADS, Workload
 
@@ -38,6 +39,8 @@ def site() -> Iterator[Site]:
 def start(work: Workload, home: Path, fault: str = "") -> subprocess.Popen[bytes]:
     """The job in a session of its own; what it says goes to `<home>.err`."""
     environment = {**os.environ, **dict(work.environment), "LMFLOW_HOME": str(home), "LMFLOW_FAULT": fault}
+    if fault:
+        environment |= ONE_CORE
     with home.with_suffix(".err").open("ab") as err:
         return subprocess.Popen(
             [sys.executable, "-m", f"jobs.{work.job}", *work.arguments],

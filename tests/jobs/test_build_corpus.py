@@ -20,6 +20,7 @@ from lmflow.corpus.page import report_file
 from lmflow.corpus.policy import BUILT_IN, load
 from lmflow.errors import InputError
 from lmflow.lake import Lake
+from tests.conftest import ONE_CORE
 from tests.corpus.documents import build, chinese, contents, english, ingest, row
 from tests.corpus.test_ledger import check_books, near
 from tests.corpus.test_repeats import MENU, comparing, owners
@@ -166,7 +167,7 @@ def command(words: list[str], **environment: str) -> subprocess.CompletedProcess
     return subprocess.run(
         [sys.executable, "-m", "jobs.build_corpus", *words],
         cwd=PROJECT,
-        env={**os.environ, **environment},
+        env={**os.environ, **ONE_CORE, **environment},
         capture_output=True,
         text=True,
         timeout=240,

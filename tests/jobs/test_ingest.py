@@ -25,6 +25,7 @@ from lmflow.extract.documents import news_id
 from lmflow.lake import Lake
 from lmflow.samples.server import serving
 from lmflow.settings import settings
+from tests.conftest import ONE_CORE
 from tests.crawl.site import Site, running_site
 
 pytestmark = pytest.mark.usefixtures("spark", "mlflow_server")
@@ -439,7 +440,7 @@ def test_a_killed_ingest_loses_and_doubles_nothing(
         subprocess.Popen(
             [sys.executable, "-m", f"jobs.ingest_{job}", *arguments],
             cwd=PROJECT,
-            env={**os.environ, "LMFLOW_HOME": str(tmp_path / moment), "LMFLOW_FAULT": moment},
+            env={**os.environ, **ONE_CORE, "LMFLOW_HOME": str(tmp_path / moment), "LMFLOW_FAULT": moment},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )

@@ -1,4 +1,4 @@
-"""trafilatura's second opinion, not asked for where it could change nothing: a fifth of the time of a page.
+"""trafilatura's second opinion, not asked for where it could change nothing: a seventh of the time of a page.
 
 trafilatura runs readability on every page, and takes its text in the place of its own when that is at least twice as
 long, or its own has no paragraph (`trafilatura.external._prefer_readability`, 2.3). readability's text is a part of the

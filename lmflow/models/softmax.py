@@ -34,7 +34,8 @@ def softmax_nats(hidden: Any, matrix: Any, bias: Any, following: Any) -> Any:
         room = tf.raw_ops.Empty(shape=[tf.shape(rows)[0], matrix.shape[0]], dtype=rows.dtype)
         with tf.control_dependencies([room]):
             scores = tf.matmul(rows, matrix, transpose_b=True)
-        scores = tf.cast(scores, tf.float32) + (bias[0] if bias else 0.0)
+        scores = tf.cast(scores, tf.float32)
+        scores = scores + bias[0] if bias else scores
         top = tf.reduce_max(scores, axis=1, keepdims=True)
         raised = tf.exp(scores - top)
         total = tf.reduce_sum(raised, axis=1)

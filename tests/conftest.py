@@ -25,10 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 # The workers of pytest-xdist have a main module without a name, which PySpark takes for a doctest and exits.
 main = sys.modules["__main__"]
+main.__spec__ = main.__spec__ or importlib.util.find_spec("pytest.__main__")
 #: For jobs in processes of their own: on more cores Spark starts, and imports everything in, as many Python workers.
 ONE_CORE = {"LMFLOW_SPARK_MASTER": "local[1]"}
 _SLOW_ROOMS = ("training", "faults", "orchestration", "jobs", "serving", "corpus")
-main.__spec__ = main.__spec__ or importlib.util.find_spec("pytest.__main__")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

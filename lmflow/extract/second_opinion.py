@@ -1,8 +1,9 @@
 """trafilatura's second opinion, not asked for where it could change nothing: a seventh of the time of a page.
 
-trafilatura runs readability on every page, and takes its text in the place of its own when that is at least twice as
-long, or its own has no paragraph (`trafilatura.external._prefer_readability`, 2.3). readability's text is a part of the
-page's, so that a page without enough text decides beforehand. Its other comparisons stay.
+trafilatura runs readability on every page, and takes its text in the place of its own when that is more than twice as
+long, or its own is without a paragraph or mostly tables (`trafilatura.external._prefer_readability`, 2.3).
+readability's text is a part of the page's, so that a page without enough text decides beforehand. Its other
+comparisons stay.
 """
 
 from __future__ import annotations

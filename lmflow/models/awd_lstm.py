@@ -132,19 +132,10 @@ class AwdLstm(NeuralModel):
         raw = flow
         for number, layer in enumerate(self._layers):
             before = [keras.ops.cast(state, self.precision) for state in states[2 * number : 2 * number + 2]]
-            kernel, recurrent, bias = layer.trainable_variables
+            weights = [variable.value for variable in layer.trainable_variables]
             if noise is not None:
-                recurrent = noise.drop_weights(keras.ops.convert_to_tensor(recurrent), preset.weight_drop)
-            if noise is not None and recurrence.fits(flow):
-                h, c = before
-                raw, h, c = recurrence.lstm_through_time(flow, h, c, kernel.value, recurrent, bias.value)
-            else:
-                (raw, h, c), _ = layer.stateless_call(
-                    [kernel.value, recurrent if noise is not None else recurrent.value, bias.value],
-                    layer.non_trainable_variables,
-                    flow,
-                    initial_state=before,
-                )
+                weights[1] = noise.drop_weights(keras.ops.convert_to_tensor(weights[1]), preset.weight_drop)
+            raw, h, c = recurrence.lstm(layer, weights, flow, before, training=noise is not None)
             last = number == len(self._layers) - 1
             flow = self._dropped(raw, preset.dropout if last else preset.hidden_dropout, noise)
             after += [keras.ops.cast(h, "float32"), keras.ops.cast(c, "float32")]

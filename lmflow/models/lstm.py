@@ -105,12 +105,8 @@ class Lstm(NeuralModel):
         after: list[Any] = []
         for number, layer in enumerate(self._layers):
             before = [keras.ops.cast(state, self.precision) for state in states[2 * number : 2 * number + 2]]
-            if noise is not None and recurrence.fits(flow):
-                h, c = before
-                kernel, recurrent, bias = (variable.value for variable in layer.trainable_variables)
-                flow, h, c = recurrence.lstm_through_time(flow, h, c, kernel, recurrent, bias)
-            else:
-                flow, h, c = layer(flow, initial_state=before)
+            weights = [variable.value for variable in layer.trainable_variables]
+            flow, h, c = recurrence.lstm(layer, weights, flow, before, training=noise is not None)
             flow = self._dropped(flow, noise)
             after += [keras.ops.cast(h, "float32"), keras.ops.cast(c, "float32")]
         return flow, tuple(after)

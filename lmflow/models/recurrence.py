@@ -1,4 +1,4 @@
-"""An LSTM layer through a segment of known length, with its gradient written out: for training on CPUs.
+"""LSTM layers: Keras' own, or through a segment of known length with the gradient written out, to train on CPUs.
 
 Equations as in lstm.py (gates i, f, g, o side by side, as Keras has them). What does not wait for the step before is
 one product for all steps: x W + b on the way forth; on the way back, with dz_t the gradient at the gates,
@@ -14,6 +14,24 @@ the loop of Keras' layer has six; docs/log.md has the times.
 from __future__ import annotations
 
 from typing import Any
+
+
+def lstm(layer: Any, weights: list[Any], flow: Any, before: list[Any], training: bool) -> tuple[Any, Any, Any]:
+    """What a Keras LSTM layer says of `flow` with these weights, and its state after the last step.
+
+    Args:
+        layer: a `keras.layers.LSTM` that returns sequences and states.
+        weights: kernel, recurrent kernel and bias; shapes as in `lstm_through_time`, which also says what is returned.
+        flow: inputs. Shape [batch, time, inputs].
+        before: units and cells before the first step. Shapes [batch, width].
+        training: whether a gradient will be asked for.
+    """
+    h, c = before
+    if training and fits(flow):
+        return lstm_through_time(flow, h, c, *weights)
+    said, _ = layer.stateless_call(weights, layer.non_trainable_variables, flow, initial_state=[h, c])
+    flow, h, c = said
+    return flow, h, c
 
 
 def fits(flow: Any) -> bool:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -87,6 +88,21 @@ def test_dropping_documents_leaves_their_neighbours_and_the_old_version(table: T
     assert ids(table) == ["a", "b", "c"]
     assert table.read(where=pc.field("batch_id") == 2)["doc_id"].to_pylist() == ["b"]
     assert ids(table, before.version) == ["a", "b", "c"]
+
+
+def test_a_table_that_was_open_sees_and_joins_what_others_did_though_the_log_was_cleaned(table: Table) -> None:
+    table.append("a", rows(1, ["a"]))
+    other = Lake(table.uri.rpartition("/")[0]).table(table.name)
+    for name in "bcd":
+        other.append(name, rows(2, [name]))
+    DeltaTable(table.uri).create_checkpoint()
+    latest = other.version()
+    for entry in Path(table.uri.removeprefix("file://"), "_delta_log").glob("*.json"):
+        if int(entry.stem) < latest:
+            entry.unlink()
+    assert table.append("d", rows(2, ["d"])).already_done
+    assert table.append("e", rows(3, ["e"])).version == latest + 1
+    assert ids(table) == ids(other) == ["a", "b", "c", "d", "e"]
 
 
 def test_pins_record_the_versions_a_commit_was_made_from(table: Table) -> None:

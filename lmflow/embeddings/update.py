@@ -107,7 +107,8 @@ def update_word2vec(
         own[rows[:, 0]] = (known.matrix if state.own is None else state.own)[rows[:, 1]]
         model.syn1neg[rows[:, 0]] = state.outputs[rows[:, 1]]
     if known.subwords is not None:
-        model.wv.vectors_ngrams[known.subwords.buckets] = known.subwords.matrix
+        _, here, there = np.intersect1d(model.wv.buckets, known.subwords.buckets, True, return_indices=True)
+        model.wv.vectors_ngrams[here] = known.subwords.matrix[there]
     model.alpha = config.alpha * GENTLER
     training = fit(model, text, config, on_epoch)
     return replace(training, rare={word: count for word, count in counts.items() if word not in frequent})

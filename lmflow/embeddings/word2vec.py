@@ -17,7 +17,7 @@ from lmflow.embeddings.objective import SampledObjective
 from lmflow.embeddings.sentences import Sentences
 from lmflow.embeddings.subwords import Subwords
 from lmflow.embeddings.training import OnEpoch, Training, check_vocabulary
-from lmflow.embeddings.vectors import Matrix, WordVectors
+from lmflow.embeddings.vectors import WordVectors
 
 if TYPE_CHECKING:
     from gensim.models import FastText, Word2Vec
@@ -59,7 +59,7 @@ class FastTextConfig(Word2VecConfig):
     Args:
         min_n: shortest n-gram, in characters.
         max_n: longest.
-        bucket: rows that n-grams are hashed into; each costs `dim` numbers of memory while training.
+        bucket: rows that n-grams are hashed into; those that none falls into cost nothing.
     """
 
     min_n: int = 3
@@ -97,18 +97,25 @@ def new_model(config: Word2VecConfig) -> Word2Vec | FastText:
         "workers": config.workers,
         "alpha": config.alpha,
     }
-    if isinstance(config, FastTextConfig):
-        return FastText(**shared, min_n=config.min_n, max_n=config.max_n, bucket=config.bucket)
-    return Word2Vec(**shared)
+    if not isinstance(config, FastTextConfig):
+        return Word2Vec(**shared)
+    from lmflow.embeddings.ngram_rows import NgramRows
+
+    model = FastText(**shared, min_n=config.min_n, max_n=config.max_n, bucket=config.bucket)
+    model.wv = NgramRows(config.dim, config.min_n, config.max_n, model.wv.bucket)
+    return model
 
 
 def fit(model: Word2Vec | FastText, sentences: Sentences, config: Word2VecConfig, on_epoch: OnEpoch) -> Training:
     """Train a model that has its vocabulary, and take out what it learnt."""
+    with_ngrams = isinstance(config, FastTextConfig)
     objective = SampledObjective.draw(sentences.path, model, config.sg)
     losses: list[float] = []
 
     def ended() -> None:
-        losses.append(objective.loss(_input_rows(model, objective.inputs), model.syn1neg))
+        rows = objective.inputs
+        inputs = model.wv.composed(rows) if with_ngrams else model.wv.vectors[rows]
+        losses.append(objective.loss(inputs, model.syn1neg))
         on_epoch(len(losses), losses[-1])
 
     started = time.perf_counter()
@@ -120,7 +127,10 @@ def fit(model: Word2Vec | FastText, sentences: Sentences, config: Word2VecConfig
         callbacks=[_after_each_epoch(ended)],
     )
     seconds = time.perf_counter() - started
-    subwords = _subwords(model, config) if isinstance(config, FastTextConfig) else None
+    subwords = None
+    if isinstance(config, FastTextConfig):
+        ngrams = model.wv.vectors_ngrams.astype(np.float16)
+        subwords = Subwords(config.min_n, config.max_n, config.bucket, model.wv.buckets, ngrams)
     return Training(
         vectors=WordVectors(tuple(model.wv.index_to_key), model.wv.vectors, subwords),
         counts=tuple(int(model.wv.get_vecattr(word, "count")) for word in model.wv.index_to_key),
@@ -131,21 +141,6 @@ def fit(model: Word2Vec | FastText, sentences: Sentences, config: Word2VecConfig
         words_seen=int(words_seen),
         state={"outputs": model.syn1neg} | ({"own": model.wv.vectors_vocab} if subwords else {}),
     )
-
-
-def _input_rows(model: Word2Vec | FastText, rows: Any) -> Matrix:
-    """Input vectors of some words as they are now; fastText's are the mean of a word's own and its n-grams'."""
-    if not hasattr(model.wv, "buckets_word"):
-        found: Matrix = model.wv.vectors[rows]
-        return found
-    own, ngrams, buckets = model.wv.vectors_vocab, model.wv.vectors_ngrams, model.wv.buckets_word
-    return np.stack([(own[row] + ngrams[buckets[row]].sum(axis=0)) / (len(buckets[row]) + 1) for row in rows])
-
-
-def _subwords(model: FastText, config: FastTextConfig) -> Subwords:
-    buckets = np.unique(np.concatenate([np.asarray(each, np.int64) for each in model.wv.buckets_word]))
-    matrix = model.wv.vectors_ngrams[buckets].astype(np.float16)
-    return Subwords(config.min_n, config.max_n, config.bucket, buckets, matrix)
 
 
 def _after_each_epoch(ended: Callable[[], None]) -> Any:

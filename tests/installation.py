@@ -49,7 +49,7 @@ def wait_until(condition: Callable[[], bool], within_s: float) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     # MLflow and the sample sites at an address of somebody else's are used, not started: nothing here asks them.
     settings = Settings(

@@ -26,6 +26,7 @@ _MOST_HELD: Final = 32_000_000
 _MEMBER: Final = b"\x1f\x8b\x08"
 _START = re.compile(rb"WARC/\d")
 _NEXT_START = re.compile(rb"\r?\n(?=WARC/\d\.\d+\r?\n)")
+_LONGEST_START: Final = 64  # more than a line end and a line such as WARC/1.1
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -85,6 +86,7 @@ class WarcReader:
         self.damages: Counter[str] = Counter()
         self.records = 0
         self._rest = b""
+        self._lost = False  # between a place where a record head must be and is not, and the next one found
 
     def __iter__(self) -> Iterator[Record]:
         for piece in self._pieces():
@@ -168,15 +170,15 @@ class WarcReader:
             if start >= len(buffer):
                 break
             if not _START.match(buffer, start) and (at_end or len(buffer) - start >= 6):
+                self.damages["head"] += not self._lost
                 found = _NEXT_START.search(buffer, start)
-                if found is None:
-                    if at_end or len(buffer) - start > MOST_RECORD_BYTES:
-                        self.damages["head"] += 1
-                        start = len(buffer)
+                self._lost = found is None
+                if found is None:  # what was searched is not searched again with the next piece, but for its last line
+                    start = len(buffer) if at_end else max(start, len(buffer) - _LONGEST_START)
                     break
-                self.damages["head"] += 1
                 start = found.end()
                 continue
+            self._lost = False
             end = _HEAD_END.search(buffer, start, start + _LONGEST_HEAD)
             if end is None:
                 if at_end:
@@ -207,6 +209,7 @@ class WarcReader:
             self.records += 1
             yield Record(fields, buffer, end.end(), start)
         self._rest = b"" if at_end else buffer[start:]
+        self._lost = self._lost and not at_end
 
 
 def http_response(record: Record, most_bytes: int = MOST_RECORD_BYTES) -> HttpResponse | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,15 @@ def test_noise_between_records_and_a_file_that_breaks_off_are_counted() -> None:
     plain = [gzip.decompress(member) for member in members]
     assert read(plain[0] + plain[1] + b"noise\r\n\r\n" + plain[2]) == ([b"one", b"two"], {"head": 1})
     assert read(plain[0] + plain[1].replace(b"Content-Length: ", b"Content-Length: x", 1) + plain[2])[0] == [b"two"]
+
+
+@pytest.mark.parametrize("ending", [b"\r\n", b"\r\n\r\n", b"\n"])
+def test_megabytes_without_a_record_are_one_damage_each_and_searched_once(ending: bytes) -> None:
+    plain = [gzip.decompress(member) for member in archive([b"one", b"two", b"three"])]
+    noise = b"WARC/ is not a head\r\n" * 400_000 + ending
+    started = time.process_time()
+    assert read(plain[0] + noise + plain[1] + noise + plain[2] + noise) == ([b"one", b"two"], {"head": 3})
+    assert time.process_time() - started < 3  # 0.5 s; searching all of it again with every piece read takes 6
 
 
 def test_a_head_with_a_line_that_names_nothing_is_read() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -77,7 +78,7 @@ def transaction_key(job: str, **inputs: object) -> str:
 class Table:
     """One table of the lake. Cheap to make; every method looks at the table as it is now, or at `version`.
 
-    Not for several threads at once: make each its own.
+    Several threads may commit through one table; for reading make each its own, as one moves what another reads.
     """
 
     def __init__(self, root: str, name: str) -> None:
@@ -87,6 +88,7 @@ class Table:
         self.schema = SCHEMAS[name]
         self.uri = f"{root}/{name}"
         self._root = root
+        self._moving = threading.RLock()  # held from looking at a version to committing on top of it
         self._latest: DeltaTable | None = None  # reads what the log has gained since, not the whole log again
         self._opened: DeltaTable | None = None  # at the version asked for last, which never changes; not for commits
 
@@ -187,34 +189,39 @@ class Table:
         files = self._staged_files(staged)
         faults.point(f"{self.name}:before_commit")
         for attempt in range(_COMMIT_ATTEMPTS):
-            handle = self._made()
-            done = handle.transaction_version(key)
-            if done is not None:
-                return Commit(version=done, rows=0, already_done=True)
-            survivors, removed = self._without(handle, frozenset(drop))
-            now = int(time.time() * 1000)
-            actions: list[AddAction | RemoveAction] = [
-                AddAction(file.path, file.size, {}, now, True, file.statistics) for file in [*files, *survivors]
-            ]
-            actions += [RemoveAction(path, True, now, size, {}) for path, size in removed]
-            version = int(handle.version()) + 1
-            transactions = [Transaction(key, version, now)]
-            transactions += [Transaction(f"pin:{app}", number) for app, number in (pins or {}).items()]
-            try:
-                handle.create_write_transaction(
-                    actions,
-                    "append",
-                    DeltaSchema.from_arrow(self.schema),
-                    commit_properties=CommitProperties(
-                        custom_metadata={"lmflow.key": key}, max_commit_retries=0, app_transactions=transactions
-                    ),
-                )
-            except CommitFailedError:
+            with self._moving:
+                done = self._try_to_commit(key, files, pins or {}, frozenset(drop))
+            if done is None:
                 time.sleep(min(0.05 * 2**attempt, 2.0))
                 continue
-            faults.point(f"{self.name}:after_commit")
-            return Commit(version=version, rows=sum(file.rows for file in files), already_done=False)
+            if not done.already_done:
+                faults.point(f"{self.name}:after_commit")
+            return done
         raise ServiceError(f"table {self.name} at {self.uri}: other writers kept winning; run the job again")
+
+    def _try_to_commit(
+        self, key: str, files: list[_StagedFile], pins: Mapping[str, int], drop: frozenset[str]
+    ) -> Commit | None:
+        """Commit on top of the version in which the key was looked for; None when another writer was first."""
+        handle = self._made()
+        there = handle.transaction_version(key)
+        if there is not None:
+            return Commit(version=there, rows=0, already_done=True)
+        survivors, removed = self._without(handle, drop)
+        now = int(time.time() * 1000)
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(file.path, file.size, {}, now, True, file.statistics) for file in [*files, *survivors]
+        ]
+        actions += [RemoveAction(path, True, now, size, {}) for path, size in removed]
+        version = int(handle.version()) + 1
+        transactions = [Transaction(key, version, now)]
+        transactions += [Transaction(f"pin:{app}", number) for app, number in pins.items()]
+        properties = CommitProperties(
+            custom_metadata={"lmflow.key": key}, max_commit_retries=0, app_transactions=transactions
+        )
+        if not self._written(handle, actions, properties):
+            return None
+        return Commit(version=version, rows=sum(file.rows for file in files), already_done=False)
 
     def replace(self, old: Collection[str], staged: str) -> bool:
         """Put the files of `staged` in the place of live ones (paths in the table) with the same rows.
@@ -224,24 +231,37 @@ class Table:
         """
         new = self._staged_files(staged)
         for _ in range(_COMMIT_ATTEMPTS):
-            handle = self._made()
-            live = {file["path"]: file["size"] for file in self._live_files(handle)}
-            if not set(old) <= live.keys():
-                return False
-            now = int(time.time() * 1000)
-            actions: list[AddAction | RemoveAction] = [
-                AddAction(file.path, file.size, {}, now, False, file.statistics) for file in new
-            ]
-            actions += [RemoveAction(path, False, now, live[path], {}) for path in old]
-            properties = CommitProperties(custom_metadata={"lmflow.key": "compact"}, max_commit_retries=0)
-            try:
-                handle.create_write_transaction(
-                    actions, "append", DeltaSchema.from_arrow(self.schema), commit_properties=properties
-                )
-            except CommitFailedError:
-                continue
-            return True
+            with self._moving:
+                done = self._try_to_replace(frozenset(old), new)
+            if done is not None:
+                return done
         return False
+
+    def _try_to_replace(self, old: frozenset[str], new: list[_StagedFile]) -> bool | None:
+        """As `replace`; None when another writer was first."""
+        handle = self._made()
+        live = {file["path"]: file["size"] for file in self._live_files(handle)}
+        if not old <= live.keys():
+            return False
+        now = int(time.time() * 1000)
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(file.path, file.size, {}, now, False, file.statistics) for file in new
+        ]
+        actions += [RemoveAction(path, False, now, live[path], {}) for path in sorted(old)]
+        properties = CommitProperties(custom_metadata={"lmflow.key": "compact"}, max_commit_retries=0)
+        return True if self._written(handle, actions, properties) else None
+
+    def _written(
+        self, handle: DeltaTable, actions: list[AddAction | RemoveAction], properties: CommitProperties
+    ) -> bool:
+        """Whether the next version of the table is this one, not another writer's."""
+        try:
+            handle.create_write_transaction(
+                actions, "append", DeltaSchema.from_arrow(self.schema), commit_properties=properties
+            )
+        except CommitFailedError:
+            return False
+        return True
 
     def erase(self, doc_ids: Collection[str]) -> int:
         """Delete the files of earlier versions that hold any of these documents, which are in no live row any more.
@@ -283,17 +303,18 @@ class Table:
         if version == -1:
             return None
         options = delta_options(self._root)
-        if version is not None:
-            for known in (self._opened, self._latest):
-                if known is not None and known.version() == version:
-                    return known
-            self._opened = DeltaTable(self.uri, version=version, storage_options=options)
-            return self._opened
-        if self._latest is not None:
-            self._latest.update_incremental()
-        elif DeltaTable.is_deltatable(self.uri, storage_options=options):
-            self._latest = DeltaTable(self.uri, storage_options=options)
-        return self._latest
+        with self._moving:
+            if version is not None:
+                for known in (self._opened, self._latest):
+                    if known is not None and known.version() == version:
+                        return known
+                self._opened = DeltaTable(self.uri, version=version, storage_options=options)
+                return self._opened
+            if self._latest is not None:
+                self._latest.update_incremental()
+            elif DeltaTable.is_deltatable(self.uri, storage_options=options):
+                self._latest = DeltaTable(self.uri, storage_options=options)
+            return self._latest
 
     def _dataset(self, handle: DeltaTable) -> ds.Dataset:
         """The files of a version in today's columns; one that they do not have yet is null."""

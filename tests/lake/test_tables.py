@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -80,6 +81,27 @@ def test_racing_writers_each_commit_once(table: Table) -> None:
         thread.join()
     assert ids(table) == ["d0", "d1", "d2", "d3"]
     assert table.batches() == {0, 1, 2, 3}
+
+
+def test_a_thread_that_looks_at_the_table_does_not_move_it_under_a_commit(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.append("before", rows(1, ["a"]))
+    between = table._without  # between the look for the key and the commit
+    commits = []
+
+    def another_writer_is_first_and_a_third_thread_looks(*arguments: Any) -> Any:
+        if not commits:
+            commits.append(Table(table.uri.rsplit("/", 1)[0], table.name).append("key", rows(2, ["b"])))
+            looking = threading.Thread(target=table.version)
+            looking.start()
+            looking.join(timeout=0.5)  # it waits for the commit to be over
+        return between(*arguments)
+
+    monkeypatch.setattr(table, "_without", another_writer_is_first_and_a_third_thread_looks)
+    assert table.append("key", rows(2, ["b"])).already_done
+    assert [commit.already_done for commit in commits] == [False]
+    assert ids(table) == ["a", "b"]
 
 
 def test_dropping_documents_leaves_their_neighbours_and_the_old_version(table: Table) -> None:

@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import numpy as np
+from babel import Locale
 from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, digest, main
@@ -105,9 +107,10 @@ class TrainEmbeddingsOptions(Options):
     phrases: bool = Field(False, description="Join pairs that belong together (new york: new_york) before training.")
     start_from: str | None = Field(
         None,
-        description="Not for GloVe: go on from this version; learn what was added since, and some old text again.",
-        pattern=URI,
-        examples=["models:/embeddings-en@champion"],
+        description="Not for GloVe: go on from this version; learn what was added since, and some old text again. "
+        "newest: the newest version that was learnt in this way, else start anew.",
+        pattern=rf"^newest$|{URI}",
+        examples=["newest", "models:/embeddings-en@champion"],
     )
     max_new_share: float = Field(
         0.2, description="With --start-from: when more of the text than this is new, train on everything.", gt=0, le=1
@@ -126,6 +129,10 @@ class TrainEmbeddingsOptions(Options):
             raise ValueError(f"--min-n {self.min_n} is above --max-n {self.max_n}")
         if self.stop_words_file and self.stop_words:
             raise ValueError("--stop-words-file is a list of what to leave out: give --no-stop-words too")
+        if self.train_file and self.lang not in Locale("en").languages:  # a corpus says itself what is in it
+            raise ValueError(
+                f"--lang {self.lang}: Unicode's CLDR knows no such language; give an ISO 639 code, e.g. en"
+            )
         for name in _WORDING if self.train_file else ():
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"--train-file is taken as it is: {name} is for the corpus")
@@ -140,9 +147,11 @@ class TrainEmbeddingsOptions(Options):
 
 def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     """Train, judge and register, unless that has been done."""
-    os.environ.setdefault("PYTHONHASHSEED", str(options.seed))  # of the processes this one starts
+    os.environ["PYTHONHASHSEED"] = str(options.seed)  # of the processes this one starts
     name = f"embeddings-{options.lang}"
     wording = _wording(options)
+    if options.start_from == "newest":
+        options = options.model_copy(update={"start_from": _newest(name, options, wording)})
     recipe = _recipe(options, wording)
     source = find_source(options.train_file, options.corpus_version)
     done = registry.find(name, {**source.tags, "recipe": recipe})
@@ -222,7 +231,24 @@ def _version(uri: str) -> registry.Version:
     return chosen
 
 
+def _newest(name: str, options: TrainEmbeddingsOptions, wording: Wording) -> str | None:
+    """The newest version of this algorithm, if it was learnt with these options."""
+    for version in sorted(registry.versions(name), key=lambda version: -version.version):
+        if version.tags.get("architecture") == options.algorithm:
+            with suppress(InputError):
+                _fitting(version, options, wording)
+                return version.uri
+            break
+    return None
+
+
 def _state(parent: registry.Version, options: TrainEmbeddingsOptions, wording: Wording, folder: Path) -> State:
+    embedding = _fitting(parent, options, wording)
+    return State.load(embedding, tracking.download(parent.run_id, "state/state.safetensors", folder))
+
+
+def _fitting(parent: registry.Version, options: TrainEmbeddingsOptions, wording: Wording) -> Embedding:
+    """A version's vectors; an InputError when other options made them than those given now."""
     embedding = load_embedding(parent.uri)
     if embedding.wording != wording:
         raise InputError(f"--start-from {parent.uri}: its text was {embedding.wording}; give the same options")
@@ -236,7 +262,7 @@ def _state(parent: registry.Version, options: TrainEmbeddingsOptions, wording: W
         for name in ("min_n", "max_n", "bucket"):
             if (there := getattr(subwords, name)) != getattr(options, name):
                 raise InputError(f"--start-from {parent.uri}: give its --{name.replace('_', '-')} {there}")
-    return State.load(embedding, tracking.download(parent.run_id, "state/state.safetensors", folder))
+    return embedding
 
 
 def _train(
@@ -256,9 +282,12 @@ def _train(
     with tracking.run("lmflow/embeddings", run_name, parameters, {"model": name}) as opened:
         opened.log_dataset(f"sentences-{options.lang}", source.uri, source.digest, "training", sentences.profile())
         training = _learn(options, config, task, folder, progress)
-        training, moved = _aligned(name, options, task.wording, training)
+        before = options.start_from or _champion(name)
+        training, moved = _aligned(before, options, task.wording, training)
         progress.say(f"judging {len(training.vectors.words):,} vectors")
         report = tests.judge(training.vectors)
+        for test in report.unknown():
+            progress.say(f"{test} says nothing about it: no word of it is in the vocabulary")
         metrics = {**_metrics(training, sentences, report), **(moved.metrics() if moved else {})}
         opened.log_history([("loss", loss, epoch) for epoch, loss in enumerate(training.losses, 1) if loss == loss])
         opened.log_metrics(metrics)
@@ -271,7 +300,9 @@ def _train(
         card = model_card(name, training.vectors, sentences, logged, source.words, report.rows(), moved, worded)
         opened.log_text(card, "model_card.md")
         figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
-        lineage = {**tags, **figures, "architecture": options.algorithm, "seed": config.seed, **tracking.lineage()}
+        turned = {"aligned_to": before} if before and moved else {}
+        made = {"architecture": options.algorithm, "seed": config.seed, **turned}
+        lineage = {**tags, **figures, **made, **tracking.lineage()}
         embedding = _embedding(training, options.lang, task.wording)
         log_files(opened, embedding, training, folder)
         artifacts = {"embedding": folder / "embedding.safetensors"}
@@ -319,12 +350,15 @@ def _learn(
         return train_word2vec(sentences, config, on_epoch)
 
 
+def _champion(name: str) -> str | None:
+    version = registry.aliases(name).get(CHAMPION)
+    return f"models:/{name}/{version}" if version else None
+
+
 def _aligned(
-    name: str, options: TrainEmbeddingsOptions, wording: Wording, training: Training
+    uri: str | None, options: TrainEmbeddingsOptions, wording: Wording, training: Training
 ) -> tuple[Training, Drift | None]:
     """Turn the vectors into the space of the version that went before, and say what moved; as they are without one."""
-    champion = registry.aliases(name).get(CHAMPION)
-    uri = options.start_from or (f"models:/{name}/{champion}" if champion else None)
     if uri is None:
         return training, None
     try:

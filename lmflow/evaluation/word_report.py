@@ -49,13 +49,15 @@ class WordTests:
         """Put them all to a model.
 
         Raises:
-            InputError: there are similarity tests, and the model knows no pair of any of them.
+            InputError: there are tests, and the model knows no pair or question of any of them.
         """
         similarity = [score_similarity(vectors, test) for test in self.similarity]
-        if similarity and not any(result.coverage for result in similarity):
-            names = ", ".join(test.name for test in self.similarity)
-            raise InputError(f"no word pair of {names} is in the vocabulary: wrong language, or too little text")
-        return WordReport(similarity, answer_analogies(vectors, self.analogies))
+        analogies = answer_analogies(vectors, self.analogies)
+        results = [*similarity, *analogies]
+        if results and not any(result.coverage for result in results):
+            names = ", ".join(test.name for test in [*self.similarity, *self.analogies])
+            raise InputError(f"no pair or question of {names} is in the vocabulary: wrong language, or too little text")
+        return WordReport(similarity, analogies)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class WordReport:
         """All figures under their fixed names; a figure that is not defined is left out."""
         found = [result.metrics() for result in self.similarity] + [result.metrics() for result in self.analogies]
         return {name: value for each in found for name, value in each.items() if value == value}
+
+    def unknown(self) -> list[str]:
+        """The tests that nothing is known of: their words are not in the vocabulary."""
+        return [result.test.name for result in [*self.similarity, *self.analogies] if not result.coverage]
 
     def rows(self) -> list[tuple[str, str]]:
         """Test and figure with interval, coverage, and the figure when unknown words count as 0, in words."""

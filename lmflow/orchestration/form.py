@@ -147,6 +147,13 @@ def _embeddings() -> dict[str, Param]:
             section=_EMBEDDINGS,
             description="Passes over the text. Empty: 20 for a small corpus, 5 for a large one.",
         ),
+        "embedding_update": Param(
+            False,
+            type="boolean",
+            section=_EMBEDDINGS,
+            description="Go on from the newest vectors of this kind, on new text and some of the old; cost follows the "
+            "new text. When more than a fifth is new, or for GloVe, everything is learnt again.",
+        ),
     }
 
 

@@ -102,6 +102,7 @@ def _ingest(
 
 def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
     chosen = form["embedding_algorithm"]
+    going_on = {"start_from": "newest"} if form["embedding_update"] and chosen != "glove" else {}
     return {
         "lang": lang,
         "algorithm": {"skip-gram": "word2vec", "cbow": "word2vec"}.get(chosen, chosen),
@@ -109,6 +110,7 @@ def _embedding(form: Mapping[str, Any], lang: str) -> JobOptions:
         "dim": form["embedding_dim"],
         "epochs": form["embedding_epochs"],
         "seed": form["seed"],
+        **going_on,
     }
 
 

@@ -130,9 +130,7 @@ class TrainEmbeddingsOptions(Options):
         if self.stop_words_file and self.stop_words:
             raise ValueError("--stop-words-file is a list of what to leave out: give --no-stop-words too")
         if self.train_file and self.lang not in Locale("en").languages:  # a corpus says itself what is in it
-            raise ValueError(
-                f"--lang {self.lang}: Unicode's CLDR knows no such language; give an ISO 639 code, e.g. en"
-            )
+            raise ValueError(f"--lang {self.lang}: no language that Unicode knows; give an ISO 639 code, e.g. en")
         for name in _WORDING if self.train_file else ():
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"--train-file is taken as it is: {name} is for the corpus")

@@ -56,7 +56,8 @@ def word_map(vectors: WordVectors) -> Figure:
     if font:
         for name, (x, y) in zip(names, np.asarray(points)[:, :2], strict=True):
             axes.annotate(name, (x, y), fontsize=7, fontfamily=font)
-    axes.set(xticks=[], yticks=[], title=f"{len(rows)} frequent words; related ones lie close together")
+    remedy = "" if font else "; no font here has their characters: install WenQuanYi Micro Hei or Noto Sans CJK"
+    axes.set(xticks=[], yticks=[], title=f"{len(rows)} frequent words; related ones lie close together{remedy}")
     return figure
 
 

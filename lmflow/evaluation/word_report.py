@@ -53,11 +53,12 @@ class WordTests:
         """
         similarity = [score_similarity(vectors, test) for test in self.similarity]
         analogies = answer_analogies(vectors, self.analogies)
-        results = [*similarity, *analogies]
-        if results and not any(result.coverage for result in results):
-            names = ", ".join(test.name for test in [*self.similarity, *self.analogies])
-            raise InputError(f"no pair or question of {names} is in the vocabulary: wrong language, or too little text")
-        return WordReport(similarity, analogies)
+        report = WordReport(similarity, analogies)
+        if (unknown := report.unknown()) and len(unknown) == len(similarity) + len(analogies):
+            raise InputError(
+                f"no pair or question of {', '.join(unknown)} is in the vocabulary: wrong language, or too little text"
+            )
+        return report
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ class WordReport:
 
     def unknown(self) -> list[str]:
         """The tests that nothing is known of: their words are not in the vocabulary."""
-        return [result.test.name for result in [*self.similarity, *self.analogies] if not result.coverage]
+        return [result.test.name for result in self.similarity if not result.coverage] + [
+            result.test.name for result in self.analogies if not result.coverage
+        ]
 
     def rows(self) -> list[tuple[str, str]]:
         """Test and figure with interval, coverage, and the figure when unknown words count as 0, in words."""

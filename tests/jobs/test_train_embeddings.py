@@ -21,6 +21,7 @@ from lmflow.evaluation.catalogue import gensim_test_data
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.settings import settings
+from tests.corpus.documents import chinese, row
 
 FAST: dict[str, Any] = {"dim": 30, "epochs": 3, "workers": 1}
 
@@ -142,6 +143,51 @@ print(json.dumps([model.predict(pd.DataFrame(rows), params={"topn": 3}), lmflow.
     assert not gensim_loaded
 
 
+def test_a_chinese_model_finds_related_texts_without_the_project(mlflow_server: str, tmp_path: Path) -> None:
+    texts = {f"news:{number}": chinese(number, 14) for number in range(40)}
+    texts["news:capitals"] = (
+        "北京是中国的首都，东京是日本的首都。\n" * 10
+    )  # the words of one question of a shipped test
+    corpus([{**row(1, doc_id, text), "lang": "zh", "split": "train"} for doc_id, text in texts.items()])
+    trained = run(TrainEmbeddingsOptions(lang="zh", **FAST), Progress())
+    script = """
+import json, sys, pandas as pd, mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1])
+text = sys.argv[2]
+rows = [{"task": "related", "text": text}, {"task": "doc_similar", "text": text, "other": text}]
+print(json.dumps(model.predict(pd.DataFrame(rows), params={"topn": 3})))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    fresh = subprocess.run(
+        [sys.executable, "-c", script, trained["model_uri"], texts["news:7"]],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    related, same = json.loads(fresh.stdout.splitlines()[-1])
+    assert related[0]["doc_id"] == "news:7" and len(related) == 3
+    assert same == pytest.approx(1, abs=1e-5)
+
+
+def test_one_worker_gives_the_same_bytes_twice(tmp_path: Path) -> None:
+    words = ["--lang", "de", "--dim", "20", "--epochs", "2", "--workers", "1", "--seed", "3"]  # de: nothing to turn to
+    words += ["--train-file", str(gensim_test_data() / "lee_background.cor")]
+    found = []
+    for hash_seed in ("1", "22"):
+        home = tmp_path / hash_seed
+        environment = {
+            **os.environ, "PYTHONHASHSEED": hash_seed, "LMFLOW_HOME": str(home),
+            "LMFLOW_MLFLOW_URI": f"sqlite:///{tmp_path}/{hash_seed}.db",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs.train_embeddings", *words],
+            capture_output=True, text=True, cwd=tmp_path, timeout=200,
+            env={**environment, "PYTHONPATH": str(settings().project)},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        [vectors] = tmp_path.glob(f"mlruns/**/{json.loads(done.stdout)['run_id']}/artifacts/vectors/vectors.bin")
+        found.append(vectors.read_bytes())
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("algorithm", ["fasttext", "glove"])
 def test_other_algorithms_end_in_the_same_kind_of_model(mlflow_server: str, tmp_path: Path, algorithm: str) -> None:
     corpus(lee_documents(batch=11, start=50))
@@ -179,14 +225,18 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
     parent = run(TrainEmbeddingsOptions(lang="en", **FAST, seed=5), Progress())
     assert "drift_common" not in parent["metrics"] or parent["metrics"]["drift_common"] > 0
     options = TrainEmbeddingsOptions(lang="en", **FAST, seed=5, start_from=parent["model_uri"])
-    nothing = run(options, Progress())
-    assert (nothing["status"], nothing["version"]) == ("nothing_new", parent["version"])
-    assert "nothing was added" in nothing["reason"]
+    newest = options.model_copy(update={"start_from": "newest"})
+    for again in (options, newest):
+        nothing = run(again, Progress())
+        assert (nothing["status"], nothing["version"]) == ("nothing_new", parent["version"])
+        assert "nothing was added" in nothing["reason"]
 
     new = {**lee_documents(batch=22, count=1)[0], "doc_id": "new", "text": "zyzzyva beetles eat wheat\n" * 40}
     corpus([{**new, "n_chars": len(new["text"])}])
-    update = run(options, Progress())
+    update = run(newest, Progress())
     assert update["version"] > parent["version"]
+    [registered] = [each for each in registry.versions("embeddings-en") if each.version == update["version"]]
+    assert registered.tags["aligned_to"] == parent["model_uri"]
     assert update["words"] < parent["words"] / 2  # only the new text, and some old
     assert update["metrics"]["drift_added"] >= 1
     assert update["metrics"]["drift_stored_overlap"] > 0.5
@@ -204,6 +254,11 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
         with pytest.raises(InputError, match=says):
             run(TrainEmbeddingsOptions(lang="en", **{**FAST, **wrong}), Progress())
 
+    files = Path(tracking.client().download_artifacts(update["run_id"], ""))
+    assert json.loads((files / "drift.json").read_text())["added"] and (files / "plots" / "words.png").stat().st_size
+    anew = run(newest.model_copy(update={"dim": 20}), Progress())  # no version has 20 dimensions
+    assert anew["words"] > parent["words"] and "aligned_to" not in registry.versions("embeddings-en")[-1].tags
+
     everything = run(options.model_copy(update={"max_new_share": 0.001, "seed": 6}), Progress())
     assert everything["words"] > parent["words"]
 
@@ -213,6 +268,18 @@ def test_an_option_of_another_algorithm_is_refused() -> None:
         TrainEmbeddingsOptions(lang="en", algorithm="glove", negative=10)
     with pytest.raises(ValueError, match="--min-n 7 is above --max-n 6"):
         TrainEmbeddingsOptions(lang="en", algorithm="fasttext", min_n=7)
+    with pytest.raises(ValueError, match="--lang xx: no language that Unicode knows"):
+        TrainEmbeddingsOptions(lang="xx", train_file=Path("any.txt"))
+
+
+@pytest.mark.parametrize("algorithm", ["word2vec", "fasttext", "glove"])
+def test_a_vocabulary_of_one_word_registers_nothing(mlflow_server: str, tmp_path: Path, algorithm: str) -> None:
+    (tmp_path / "one.txt").write_text("word word\n" * 50)
+    before = registry.versions("embeddings-en")
+    options = TrainEmbeddingsOptions(lang="en", algorithm=algorithm, train_file=tmp_path / "one.txt", **FAST)
+    with pytest.raises(InputError, match=r"vocabulary has 1 word\(s\)"):
+        run(options, Progress())
+    assert registry.versions("embeddings-en") == before
 
 
 def test_glove_needs_words_that_share_a_line(mlflow_server: str, tmp_path: Path) -> None:
@@ -248,14 +315,19 @@ def test_bad_input_registers_nothing(mlflow_server: str, options: dict[str, Any]
     assert [version.version for version in registry.versions(f"embeddings-{options['lang']}")] == before
 
 
-def test_vectors_that_no_test_knows_a_word_of_are_not_registered(mlflow_server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("lang", "tests"), [("en", "wordsim353, simlex999, google.*"), ("zh", "ca8_semantic.*")])
+def test_vectors_that_no_test_knows_a_word_of_are_not_registered(
+    mlflow_server: str, tmp_path: Path, lang: str, tests: str
+) -> None:
     (tmp_path / "made-up.txt").write_text("blorp frobnitz quuxel\n" * 50)
-    before = registry.versions("embeddings-en")
-    with pytest.raises(InputError, match="no word pair of wordsim353, simlex999 is in the vocabulary"):
-        run(TrainEmbeddingsOptions(lang="en", train_file=tmp_path / "made-up.txt", sample=0.0, **FAST), Progress())
-    assert registry.versions("embeddings-en") == before
+    before = registry.versions(f"embeddings-{lang}")
+    with pytest.raises(InputError, match=f"no pair or question of {tests} is in the vocabulary"):
+        run(TrainEmbeddingsOptions(lang=lang, train_file=tmp_path / "made-up.txt", sample=0.0, **FAST), Progress())
+    assert registry.versions(f"embeddings-{lang}") == before
 
 
 def test_an_empty_corpus_says_what_to_do(mlflow_server: str) -> None:
+    before = registry.versions("embeddings-en")
     with pytest.raises(InputError, match=r"corpus is empty.*build_corpus"):
         run(TrainEmbeddingsOptions(lang="en"), Progress())
+    assert registry.versions("embeddings-en") == before

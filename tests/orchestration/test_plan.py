@@ -82,7 +82,9 @@ def test_every_job_understands_what_is_planned_for_it(job: str, stage: str) -> N
     every = list(form.ARCHITECTURES)
     planned = plan(embedding_algorithm="cbow", embedding_epochs=3, architectures=every, **searched)[stage]
     mixed = {"news_weight": 2.5, "news_half_life": 30, "site_cap": 500, "together": True, "language_alpha": 0.3}
-    going_on = plan(architectures=every, warm_start=True, replay=0.2, tokenizer="unigram", **mixed)[stage]
+    going_on = plan(
+        architectures=every, warm_start=True, embedding_update=True, replay=0.2, tokenizer="unigram", **mixed
+    )[stage]
     for options in [*planned, *going_on] if isinstance(planned, list) else [planned, going_on]:
         understood = parse(options_of(job), command_line(job, options)[3:], job, "").model_dump(mode="json")
         assert {name: understood[name] for name in options} == options
@@ -160,5 +162,7 @@ def options_of(job: str) -> type[Options]:
 @pytest.mark.parametrize("chosen", ["skip-gram", "cbow", "fasttext", "glove"])
 def test_every_embedding_that_the_form_offers_is_one_the_trainer_knows(chosen: str) -> None:
     (planned, *_) = plan(embedding_algorithm=chosen)["embeddings"]
+    (updating, *_) = plan(embedding_algorithm=chosen, embedding_update=True)["embeddings"]
+    assert updating == {**planned, **({} if chosen == "glove" else {"start_from": "newest"})}
     options = options_of("train_embeddings")(**{name: value for name, value in planned.items() if value is not None})
     assert options.model_dump()["algorithm"] == {"skip-gram": "word2vec", "cbow": "word2vec"}.get(chosen, chosen)

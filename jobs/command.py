@@ -7,6 +7,7 @@ of `main`. Exit status 0 done (also: nothing new), 2 bad options or input in one
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import json
 import logging
@@ -144,6 +145,11 @@ def main(model: type[OptionsT], run: Callable[[OptionsT, Progress], Result], doc
         status = 2
     except ServiceError as error:
         print(f"error: {error}", file=sys.stderr)
+        status = 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: no space left for {error.filename or 'a file'}: free some, run it again", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
         print("error: interrupted; run the same command again to go on", file=sys.stderr)

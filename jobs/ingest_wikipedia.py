@@ -124,7 +124,9 @@ def _result(lake: Lake, tally: ingest.Tally, dumps: dict[str, Any], batch_id: in
 
 def _without_templates(dumps: dict[str, Any]) -> dict[str, Any]:
     """The reports for the JSON line: how many templates were left unexpanded; which ones is in the run's report."""
-    return {name: {**report, "unexpanded": sum(report["unexpanded"].values())} for name, report in dumps.items()}
+    return {
+        name: {key: value for key, value in report.items() if key != "unexpanded"} for name, report in dumps.items()
+    }
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

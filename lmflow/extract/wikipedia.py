@@ -54,7 +54,8 @@ class Report:
     pages: int = 0
     by_namespace: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
-    unexpanded: Counter[str] = field(default_factory=Counter)
+    unexpanded: Counter[str] = field(default_factory=Counter)  # the most frequent templates, by name
+    templates_unexpanded: int = 0  # all of them
     failures: Counter[str] = field(default_factory=Counter)  # some of them, by page and error
     broken_pages: int = 0
     damaged_blocks: int = 0
@@ -160,6 +161,7 @@ class Reader:
             self._fail(page, repr(error), report)
             return Reading(page, "failed:extraction")
         report.unexpanded.update(found.unexpanded)
+        report.templates_unexpanded += len(found.unexpanded)
         if not found.text:
             self._fail(page, "no text", report)
             return Reading(page, "failed:no_text")

@@ -44,10 +44,14 @@ def up(settings: Settings, say: Say) -> list[str]:
         ServiceError: something does not come up.
     """
     started = supervisor.up(settings, say)
-    if "airflow-api-server" in started:
-        with airflow(settings) as api:
-            api.ensure_pool("training", 1, "One training at a time: it takes every core or the GPU.")
-            _connect(api, settings)
+    try:
+        if "airflow-api-server" in started:
+            with airflow(settings) as api:
+                api.ensure_pool("training", 1, "One training at a time: it takes every core or the GPU.")
+                _connect(api, settings)
+    except BaseException:  # Ctrl-C too: who called does not know yet what was started
+        supervisor.down(settings, started)
+        raise
     return started
 
 

@@ -225,16 +225,16 @@ def test_lines_that_another_document_had_are_taken_out_by_spark_as_by_a_loop(
     assert results[1]["versions"]["lines"] == by_spark.table("lines").version()
 
 
-@pytest.mark.parametrize("moment", ["lines:before_commit", "lines:after_commit"])
-def test_killed_while_it_notes_lines_it_ends_where_a_calm_run_does(
-    mlflow_server: str, spark: object, home: Path, tmp_path: Path, moment: str
+def test_killed_twice_while_it_notes_lines_it_ends_where_a_calm_run_does(
+    mlflow_server: str, spark: object, home: Path, tmp_path: Path
 ) -> None:
     policies = comparing(tmp_path / "policies")
     struck, calm = Lake.open(), Lake(f"file://{home}/calm")
     for lake in (struck, calm):
         ingest(lake, [row(1, f"news:{n}", f"{MENU}\n{english(n)}") for n in range(4)])
     words = ["--languages", "en", "--policy-dir", str(tmp_path / "policies")]
-    assert command(words, LMFLOW_FAULT=moment).returncode == -9
+    for moment in ("lines:before_commit", "lines:after_commit"):
+        assert command(words, LMFLOW_FAULT=moment).returncode == -9
     run(BuildCorpus(languages=("en",), policy_dir=tmp_path / "policies"), Progress())
     build(calm, load(("en",), tmp_path / "policies"))
     assert policies.repeated_units["en"] == "line"

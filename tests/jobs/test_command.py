@@ -37,6 +37,8 @@ def run(options: CountOptions, progress: Progress) -> dict[str, object]:
         raise InputError("mood bad: choose another")
     if options.mood == "down":
         raise ServiceError("the service is down")
+    if options.mood == "full":
+        raise OSError(28, "No space left on device", "/lake/part-0.parquet")
     if options.mood == "broken":
         raise RuntimeError("a defect")
     return {"options": options.model_dump()}
@@ -98,6 +100,13 @@ def test_a_service_that_is_down_is_worth_a_retry_and_a_defect_keeps_its_tracebac
     assert (down.returncode, broken.returncode) == (1, 1)
     assert "Traceback" not in down.stderr
     assert "RuntimeError: a defect" in broken.stderr
+
+
+def test_a_full_disk_is_one_line(call) -> None:
+    full = call("--mood", "full")
+    assert full.returncode == 1 and full.stdout == ""
+    assert full.stderr.endswith("error: no space left for /lake/part-0.parquet: free some, run it again\n")
+    assert "Traceback" not in full.stderr
 
 
 def test_help_teaches(call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -82,7 +83,8 @@ def test_pages_that_a_complete_dump_no_longer_holds_become_tombstones_until_they
     offer(
         site, "20260201", {1: (101, ARTICLE), 2: (202, "New words."), 4: (204, "#REDIRECT [[T1]]"), 6: (206, ARTICLE)}
     )
-    offer(site, "20260301", {**articles, 2: (202, "New words."), 6: (206, ARTICLE)})
+    lossy = f"{ARTICLE} {{{{riddle}}}} and {{{{Riddle}}}} and {{{{puzzle}}}}"
+    offer(site, "20260301", {**articles, 2: (202, "New words."), 6: (206, ARTICLE), 7: (207, lossy)})
     first = wikipedia(site=site.url, date="20260101")
     assert (first["new"], first["is_complete"], first["tombstones"]) == (5, True, 0)
 
@@ -96,14 +98,17 @@ def test_pages_that_a_complete_dump_no_longer_holds_become_tombstones_until_they
     ]
 
     third = wikipedia(site=site.url, date="20260301")
-    assert (third["new"], third["unchanged"], third["restored"], third["tombstones"]) == (3, 3, 3, 0)
+    assert (third["new"], third["unchanged"], third["restored"], third["tombstones"]) == (4, 3, 3, 0)
     assert tombstones() == {}
     newest = {row["doc_id"]: row["batch_id"] for row in sorted(documents(), key=lambda row: row["batch_id"])}
     assert {doc_id for doc_id, batch in newest.items() if batch == third["batch_id"]} == {
-        f"wikipedia:xx:{page}" for page in (3, 4, 5)
+        f"wikipedia:xx:{page}" for page in (3, 4, 5, 7)
     }
-    report = download(third["run_id"], "report.json", Path(os.environ["LMFLOW_HOME"])).read_text()
-    assert '"by_namespace"' in report and '"failures"' in report
+    downloaded = download(third["run_id"], "report.json", Path(os.environ["LMFLOW_HOME"])).read_text()
+    report = json.loads(downloaded)["xxwiki"]
+    assert (report["templates_unexpanded"], sum(report["unexpanded"].values())) == (3, 3)
+    assert third["templates_unexpanded"] == 3 and "unexpanded" not in third
+    assert report["by_namespace"] == {"0": 7} and report["failures"] == {}
 
 
 def test_an_older_dump_read_later_buries_nothing(site: DumpSite) -> None:

@@ -131,16 +131,16 @@ def test_champions_are_served_and_exchanged_when_the_alias_moves(mlflow_server: 
 
 def test_similar_words_come_from_the_embeddings(mlflow_server: str, server: str) -> None:
     options = train_embeddings.TrainEmbeddingsOptions(
-        lang="wb", cbow=True, dim=20, epochs=2, train_file=gensim_test_data() / "lee_background.cor"
+        lang="wo", cbow=True, dim=20, epochs=2, train_file=gensim_test_data() / "lee_background.cor"
     )
     version = train_embeddings.run(options, PROGRESS)["version"]
-    champion("embeddings-wb", version)
-    served(server, "embeddings-wb", version)
-    status, answer = call(f"{server}/similar?lang=wb&word=state&topn=4")
+    champion("embeddings-wo", version)
+    served(server, "embeddings-wo", version)
+    status, answer = call(f"{server}/similar?lang=wo&word=state&topn=4")
     assert (status, len(answer["similar"]), answer["version"]) == (200, 4, version)
     scores = [near["score"] for near in answer["similar"]]
     assert scores == sorted(scores, reverse=True)
-    status, said = call(f"{server}/similar?lang=wb&word=%E8%AF%8D")
+    status, said = call(f"{server}/similar?lang=wo&word=%E8%AF%8D")
     assert (status, said["error"]) == (404, "the vocabulary has no word '词'")
 
 

@@ -108,7 +108,7 @@ class TrainEmbeddingsOptions(Options):
     start_from: str | None = Field(
         None,
         description="Not for GloVe: go on from this version; learn what was added since, and some old text again. "
-        "newest: the newest version that was learnt in this way, else start anew.",
+        "newest: the champion, if it was learnt in this way, else the newest version that was, else start anew.",
         pattern=rf"^newest$|{URI}",
         examples=["newest", "models:/embeddings-en@champion"],
     )
@@ -230,13 +230,14 @@ def _version(uri: str) -> registry.Version:
 
 
 def _newest(name: str, options: TrainEmbeddingsOptions, wording: Wording) -> str | None:
-    """The newest version of this algorithm, if it was learnt with these options."""
-    for version in sorted(registry.versions(name), key=lambda version: -version.version):
-        if version.tags.get("architecture") == options.algorithm:
-            with suppress(InputError):
-                _fitting(version, options, wording)
-                return version.uri
-            break
+    """The champion if it is of this algorithm, else the newest version that is; None if other options made it."""
+    champion = registry.aliases(name).get(CHAMPION)
+    versions = sorted(registry.versions(name), key=lambda each: (each.version != champion, -each.version))
+    alike = next((each for each in versions if each.tags.get("architecture") == options.algorithm), None)
+    if alike is not None:
+        with suppress(InputError):
+            _fitting(alike, options, wording)
+            return alike.uri
     return None
 
 

@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 #: Most copies of a document. Repeating text pays up to about four epochs and ever less after (Muennighoff et al. 2023),
 #: and each copy is read in every epoch.
 MOST_COPIES: Final = 16
+#: A smaller weight is none: `uniform` has 48 bits, so that it would never be drawn.
+_LEAST_WEIGHT: Final = 2.0**-48
 SITE_CAP: Final = "site_cap"
 NOT_DRAWN: Final = "not_drawn"
 _DAY_S: Final = 86_400.0
@@ -183,10 +185,9 @@ def _over_the_cap(ordered: Sequence[Candidate], caps: Mapping[str, int]) -> list
 def _weight(each: Candidate, recipe: Recipe, newest: datetime | None) -> float:
     weight = recipe.source_weights.get(each.source, 1.0) * recipe.language_weights.get(each.lang, 1.0)
     half_life = recipe.half_lives.get(each.source)
-    if half_life is None or each.published_at is None or newest is None:
-        return weight
-    days = (newest - each.published_at).total_seconds() / _DAY_S
-    return float(weight * 2.0 ** (-days / half_life))
+    if half_life is not None and each.published_at is not None and newest is not None:
+        weight *= 2.0 ** (-((newest - each.published_at).total_seconds() / _DAY_S) / half_life)
+    return float(weight) if weight >= _LEAST_WEIGHT else 0.0
 
 
 def _language_rates(staying: Sequence[Candidate], expected: Mapping[str, float], alpha: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lmflow.dataset.mixture import MOST_COPIES, NOT_DRAWN, SITE_CAP, Candidate, Recipe, choose, realised
@@ -85,6 +85,8 @@ recipes = st.builds(
 
 
 @given(recipes, st.randoms())
+@example(Recipe(language_weights={"en": 2.2e-311}, language_alpha=0.0), random.Random(0))
+@example(Recipe(source_weights={"news": 1e-13}, language_alpha=0.0, half_lives={"news": 0.5}), random.Random(0))
 @settings(max_examples=40, deadline=None)
 def test_every_document_is_read_or_accounted_for_in_any_order(recipe: Recipe, draw: random.Random) -> None:
     documents = candidates(300)

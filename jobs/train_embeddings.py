@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -149,7 +148,7 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     name = f"embeddings-{options.lang}"
     wording = _wording(options)
     if options.start_from == "newest":
-        options = options.model_copy(update={"start_from": _newest(name, options, wording)})
+        options = options.model_copy(update={"start_from": _newest(name, options, wording, progress)})
     recipe = _recipe(options, wording)
     source = find_source(options.train_file, options.corpus_version)
     done = registry.find(name, {**source.tags, "recipe": recipe})
@@ -229,16 +228,19 @@ def _version(uri: str) -> registry.Version:
     return chosen
 
 
-def _newest(name: str, options: TrainEmbeddingsOptions, wording: Wording) -> str | None:
+def _newest(name: str, options: TrainEmbeddingsOptions, wording: Wording, progress: Progress) -> str | None:
     """The champion if it is of this algorithm, else the newest version that is; None if other options made it."""
     champion = registry.aliases(name).get(CHAMPION)
     versions = sorted(registry.versions(name), key=lambda each: (each.version != champion, -each.version))
     alike = next((each for each in versions if each.tags.get("architecture") == options.algorithm), None)
-    if alike is not None:
-        with suppress(InputError):
-            _fitting(alike, options, wording)
-            return alike.uri
-    return None
+    if alike is None:
+        return None
+    try:
+        _fitting(alike, options, wording)
+    except InputError as error:
+        progress.say(f"training on everything ({error})")
+        return None
+    return alike.uri
 
 
 def _state(parent: registry.Version, options: TrainEmbeddingsOptions, wording: Wording, folder: Path) -> State:
@@ -286,7 +288,7 @@ def _train(
         progress.say(f"judging {len(training.vectors.words):,} vectors")
         report = tests.judge(training.vectors)
         for test in report.unknown():
-            progress.say(f"{test} says nothing about it: no word of it is in the vocabulary")
+            progress.say(f"{test} says nothing about them: no pair or question of it is in the vocabulary")
         metrics = {**_metrics(training, sentences, report), **(moved.metrics() if moved else {})}
         opened.log_history([("loss", loss, epoch) for epoch, loss in enumerate(training.losses, 1) if loss == loss])
         opened.log_metrics(metrics)

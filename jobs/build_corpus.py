@@ -297,7 +297,7 @@ def _log(
     mlflow_run.set_tags({f"lmflow.{name}_version": version for name, version in result["versions"].items()})
     for table, context in ((ledger.documents, "input"), (ledger.corpus, "output")):
         version = result["versions"][table.name]
-        mlflow_run.log_dataset(table.name, table.uri, f"version-{version}", context, result["by_language"])
+        mlflow_run.log_dataset(table.name, table.uri, f"version-{version}", context, result["by_language"], version)
 
 
 if __name__ == "__main__":

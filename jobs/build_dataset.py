@@ -113,7 +113,7 @@ def _log(opened: tracking.Run, dataset: Dataset, lang: str, version: int, corpus
     """Register the tokenizer, and put into the run what was made; returns the facts."""
     tokenizer = _registered(dataset, lang) or _register(opened, dataset, lang)
     facts = {**_facts(dataset, lang, version), "tokenizer": f"models:/tokenizer-{lang}/{tokenizer}"}
-    opened.log_dataset(f"corpus-{lang}", corpus_uri, f"v{version}", "training", facts["splits"])
+    opened.log_dataset(f"corpus-{lang}", corpus_uri, f"v{version}", "training", facts["splits"], version)
     opened.log_metrics(facts["metrics"])
     opened.log_artifact(dataset.folder / "manifest.json")
     opened.log_artifact(dataset.folder / "tokenizer.json")

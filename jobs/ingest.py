@@ -303,4 +303,5 @@ def log_run(run: tracking.Run, lake: Lake, result: Result, report: Mapping[str, 
     run.log_dict(report, "report.json")
     version = result["versions"]["documents"]
     run.set_tags({"lmflow.documents_version": version, "lmflow.batch_id": result["batch_id"]})
-    run.log_dataset("documents", documents.uri, f"version-{version}", "output", {"rows": result["documents_added"]})
+    rows = {"rows": result["documents_added"]}
+    run.log_dataset("documents", documents.uri, f"version-{version}", "output", rows, version)

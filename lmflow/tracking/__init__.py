@@ -32,6 +32,7 @@ from lmflow.settings import PROJECT, settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
+    from mlflow.data.dataset_source import DatasetSource
 
 _HEALTH_TIMEOUT_S = 10.0
 #: MLflow as a quiet library: no telemetry, no progress bars in logs, no links printed over our own.
@@ -43,6 +44,7 @@ _QUIET = {
 }
 _METRICS_PER_CALL = 500
 _DOTS_PER_INCH = 110
+_LONGEST_DIGEST = 36  # MLflow's limit for the digest of a dataset
 _LONGEST_PARAMETER = 6000  # MLflow's limit for a parameter value
 
 
@@ -152,26 +154,30 @@ class Run:
         send(self.run_id, str(local), folder)
 
     def log_dataset(
-        self, name: str, source: str, digest: str, context: str, profile: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        source: str,
+        digest: str,
+        context: str,
+        profile: Mapping[str, Any],
+        table_version: int | None = None,
     ) -> None:
-        """The data a run read, as an MLflow dataset: a table version or a shard manifest.
+        """The data a run read or wrote, as an MLflow dataset; `mlflow.data.get_source` of it gives path and version.
 
         Args:
             name: e.g. `corpus-en`.
-            source: URI of the data.
-            digest: what identifies this state of it (table version, manifest digest).
-            context: what it was used for (`training`, `evaluation`).
+            source: URI of a Delta table, a folder of shards or a file.
+            digest: what identifies this state of it; MLflow keeps 36 characters.
+            context: what it was used for (`training`, `evaluation`, `output`).
             profile: counts worth reading in the UI.
+            table_version: which version of a Delta table; None for files.
         """
+        from mlflow.data.meta_dataset import MetaDataset
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        dataset = Dataset(
-            name=name,
-            digest=digest[:36],
-            source_type="lmflow",
-            source=json.dumps({"uri": source, "digest": digest}),
-            profile=json.dumps(dict(profile or {}), default=str),
-        )
+        described = MetaDataset(_data_source(source, table_version), name=name, digest=digest[:_LONGEST_DIGEST])
+        counts = json.dumps({"digest": digest, **profile}, default=str)
+        dataset = Dataset.from_dictionary({**described.to_dict(), "profile": counts})
         self._client.log_inputs(
             self.run_id, datasets=[DatasetInput(dataset, tags=[InputTag("mlflow.data.context", context)])]
         )
@@ -218,6 +224,18 @@ class Run:
         version = int(registered.version)
         self._client.update_model_version(name, str(version), description)
         return ModelVersion(name, version, str(info.model_id))
+
+
+def _data_source(uri: str, table_version: int | None) -> DatasetSource:
+    """MLflow's name for a Delta table at a version, or for files."""
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+
+    if table_version is not None:
+        return DeltaDatasetSource(path=uri, delta_table_version=table_version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow registers its class of local files twice, and warns of both
+        return resolve_dataset_source(uri)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -37,20 +38,30 @@ mlflow.models.set_model(Greeter())
 def test_a_run_carries_config_lineage_data_and_points_over_time(
     mlflow_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import mlflow.data
+
     monkeypatch.setenv("LMFLOW_DAG_RUN_ID", "scheduled__1")
+    monkeypatch.setenv("LMFLOW_DAG_RUN_URL", "http://127.0.0.1:1/dags/retrain/runs/scheduled__1")
     with tracking.run("lmflow/test", "first", {"epochs": 3, "sources": ["a", "b"]}, {"lang": "zh"}) as run:
         run.log_history([("loss", 2.0, 1), ("loss", 1.0, 2)])
         run.log_metrics({"valid_perplexity": 12.5})
         run.log_dict({"词": 1}, "report.json")
-        run.log_dataset("corpus-zh", "file:///lake/corpus", "v12", "training", {"documents": 3})
+        run.log_dataset("corpus-zh", "file:///lake/corpus", "v12", "training", {"documents": 3}, table_version=12)
+        run.log_dataset("shards-zh", "s3://lake/datasets/zh", "d" * 64, "evaluation", {"tokens": 9})
     found = tracking.client().get_run(run.run_id)
     assert found.info.status == "FINISHED"
     assert found.data.params == {"epochs": "3", "sources": '["a", "b"]'}
     assert found.data.metrics == {"loss": 1.0, "valid_perplexity": 12.5}
     assert [point.value for point in tracking.client().get_metric_history(run.run_id, "loss")] == [2.0, 1.0]
     assert found.data.tags["airflow.dag_run_id"] == "scheduled__1"
+    assert found.data.tags["airflow.dag_run_url"] == "http://127.0.0.1:1/dags/retrain/runs/scheduled__1"
     assert len(found.data.tags["git.sha"]) >= 40
-    assert [entry.dataset.name for entry in found.inputs.dataset_inputs] == ["corpus-zh"]
+    table, files = sorted((given.dataset for given in found.inputs.dataset_inputs), key=lambda data: data.name)
+    assert (table.name, table.digest, json.loads(table.profile)["documents"]) == ("corpus-zh", "v12", 3)
+    source = mlflow.data.get_source(table)  # as whoever reads the run finds the data again
+    assert (source.path, source.delta_table_version) == ("file:///lake/corpus", 12)
+    assert (files.digest, json.loads(files.profile)["digest"]) == ("d" * 36, "d" * 64)
+    assert mlflow.data.get_source(files).uri == "s3://lake/datasets/zh"
 
 
 def test_an_exception_marks_the_run_failed_and_a_run_can_be_continued(

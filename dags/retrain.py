@@ -33,6 +33,7 @@ with DAG(
     description="Crawl, clean, embed, train, evaluate, promote",
     schedule=None if settings().retrain_schedule == "none" else settings().retrain_schedule,
     catchup=False,
+    is_paused_upon_creation=False,  # the one DAG that its schedule starts without being switched on
     max_active_runs=1,
     default_args=stages.DEFAULT_ARGS,
     params=retrain_form(sources.load()),

@@ -34,7 +34,7 @@ from lmflow.dataset import tokenizer as tokenizer_module
 from lmflow.dataset.mixture import Candidate, Mixture, Recipe
 from lmflow.dataset.shards import SPLITS, Dataset, Document
 from lmflow.errors import InputError
-from lmflow.lake import Lake, Table
+from lmflow.lake import Lake, Table, faults
 from lmflow.lake.lock import exclusive
 
 _REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "tokenizers")
@@ -106,6 +106,7 @@ def run(options: BuildDataset, progress: Progress) -> Result:
             )
             store.point_to(lake, lang, key)
             facts = _log(opened, dataset, lang, version, table.uri)
+            faults.point("dataset:registered")
     return {**facts, "run_id": opened.run_id, "run_url": tracking.run_url(opened.run_id)}
 
 

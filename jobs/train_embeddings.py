@@ -282,9 +282,7 @@ def _train(
     run_name, parameters = f"{options.algorithm}-{options.lang}", {**logged, **judged_by}
     with tracking.run("lmflow/embeddings", run_name, parameters, {"model": name}) as opened:
         profile = sentences.profile()
-        opened.log_dataset(
-            f"sentences-{options.lang}", source.uri, source.digest, "training", profile, source.version
-        )
+        opened.log_dataset(f"sentences-{options.lang}", source.uri, source.digest, "training", profile, source.version)
         training = _learn(options, config, task, folder, progress)
         before = options.start_from or _champion(name)
         training, moved = _aligned(before, options, task.wording, training)

@@ -16,7 +16,7 @@ from lmflow.dataset.mixture import Mixture, Recipe
 from lmflow.dataset.shards import Dataset, Document
 from lmflow.dataset.tokenizer import Kind, TextTokenizer
 from lmflow.errors import InputError
-from lmflow.lake import Lake
+from lmflow.lake import Lake, faults
 
 
 def input_key(
@@ -84,8 +84,11 @@ def build(
         folder = Path(scratch)
         shards.write(folder, splits, vocabulary, lineage, tokenizer_kind, frozen=frozen, mixture=mixture)
         names = sorted(path.name for path in folder.iterdir() if path.name != "manifest.json")
-        for name in [*names, "manifest.json"]:
+        for name in names:
             lake.objects.put(f"{_place(lang, key)}/{name}", folder / name)
+        faults.point("dataset:before_commit")
+        lake.objects.put(f"{_place(lang, key)}/manifest.json", folder / "manifest.json")
+        faults.point("dataset:after_commit")
     return Dataset(_local(lake, lang, key))
 
 

@@ -26,7 +26,7 @@ _STYLES = {"success": "green", "running": "bold cyan", "failed": "bold red", "sk
 def demo(settings: Settings, conf: Mapping[str, Any], out: Console) -> int:
     """Run it all; 0 when the run succeeded, 1 when a task failed.
 
-    Ctrl-C ends the run and stops the services that this call started.
+    Ctrl-C ends the run, unless it is somebody else's that was joined, and stops the services that this call started.
 
     Raises:
         ServiceError: a service does not come up.
@@ -55,11 +55,11 @@ def _retrain(api: AirflowApi, conf: Mapping[str, Any], out: Console) -> tuple[st
     """Trigger a run, or join the one that is under way, and follow it to its end."""
     api.wait_for_dag(DAG)
     api.set_paused(DAG, paused=False)
-    run_id = api.active_run(DAG)
-    if run_id:
-        out.print(f"a run of {DAG} is under way already: following {run_id}", markup=False)
-    else:
-        run_id = api.trigger(DAG, conf)
+    joined = api.active_run(DAG)
+    if joined:
+        out.print(f"a run of {DAG} is under way already: following {joined}", markup=False, soft_wrap=True)
+        return joined, _follow(api, joined, out)
+    run_id = api.trigger(DAG, conf)
     try:
         return run_id, _follow(api, run_id, out)
     except KeyboardInterrupt:

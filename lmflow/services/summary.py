@@ -68,9 +68,18 @@ def _embeddings(results: Results, out: Console) -> None:
     table = _table("Word embeddings", "model", "words", *(name.rpartition("_")[0] for name in tests))
     for each in trained:
         metrics = each["metrics"]
-        scores = [f"{metrics[name]:.3f}" if name in metrics else "–" for name in tests]
+        scores = [_score(metrics, name) for name in tests]
         table.add_row(f"{each['model']} v{each['version']}", _whole(metrics.get("vocabulary", 0)), *scores)
     _print(table, out)
+    if table.row_count:
+        out.print("  in brackets: the share of the test's pairs or questions whose words it knows", markup=False)
+
+
+def _score(metrics: Mapping[str, float], name: str) -> str:
+    if name not in metrics:
+        return "–"
+    coverage = metrics.get(f"{name.removesuffix('_spearman')}_coverage")
+    return f"{metrics[name]:.3f}" + ("" if coverage is None else f" ({coverage:.0%})")
 
 
 def _language_models(results: Results, out: Console) -> None:

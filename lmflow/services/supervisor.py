@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 import time
@@ -21,6 +22,8 @@ from lmflow.services.secrets import write_private
 from lmflow.settings import Settings
 
 READY_WITHIN_S = 180.0
+#: The sample corpus leaves NNN behind, and Spark as much again while it works.
+_NEEDED_BYTES = 2_000_000_000
 Say = Callable[[str], None]
 
 
@@ -68,6 +71,8 @@ def up(settings: Settings, say: Say) -> list[str]:
         wanted = [service for service in services if service.name not in alive]
         for service in wanted:
             _require_free_port(service, settings)
+        if wanted:
+            _require_free_disk(settings)
         started: dict[str, Running] = {}
         try:
             _start(wanted, settings, alive, started, say)
@@ -87,6 +92,17 @@ def down(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
         process.stop(entry.identity for entry in ending.values())
         _remember({name: entry for name, entry in alive.items() if name not in ending}, settings)
         return list(ending)
+
+
+def _require_free_disk(settings: Settings) -> None:
+    """Raise ServiceError before anything is written that would not fit."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.home).free
+    if free < _NEEDED_BYTES:
+        raise ServiceError(
+            f"{settings.home} has {free / 1e9:.1f} GB free, databases, lake and models need {_NEEDED_BYTES / 1e9:.0f} "
+            "or more; free some, or set LMFLOW_HOME to a folder on a larger disk"
+        )
 
 
 def _start(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,17 +17,18 @@ from jobs import build_dataset, evaluate_model, forget_documents, train_language
 from jobs.build_dataset import BuildDataset
 from jobs.command import Progress, parse
 from jobs.train_language_model import TrainLanguageModel
-from lmflow import tracking
+from lmflow import registry, tracking
 from lmflow.dataset import store
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
+from tests.conftest import PROJECT
 
 PROGRESS = Progress()
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def fill(n: int = 300) -> None:
+def corpus_rows(n: int = 300) -> list[dict[str, Any]]:
     """A corpus in two languages, from three sources and several sites; a tenth each in valid and test."""
     draw, rows = random.Random(1), []
     for number in range(n):
@@ -38,7 +44,11 @@ def fill(n: int = 300) -> None:
                 **{"site": f"{source}{number % 3}.example", "published_at": NOW - timedelta(days=number % 100)},
             }
         )
-    Lake.open().table("corpus").append(f"made:{n}", pa.Table.from_pylist(rows, SCHEMAS["corpus"]))
+    return rows
+
+
+def fill(n: int = 300) -> None:
+    Lake.open().table("corpus").append(f"made:{n}", pa.Table.from_pylist(corpus_rows(n), SCHEMAS["corpus"]))
 
 
 def given(*words: str) -> BuildDataset:
@@ -69,6 +79,39 @@ def test_a_mixture_weighs_training_documents_only_and_accounts_for_each(mlflow_s
     left_out = {line.split("\t")[1] for line in lines}
     assert not left_out & set(dataset.split("train").doc_ids) and len(left_out) == everything - account["documents"]
     assert build_dataset.run(options, PROGRESS)["status"] == "nothing_new"
+
+
+def test_killed_at_any_moment_it_leaves_one_whole_dataset_and_one_tokenizer(mlflow_server: str, home: Path) -> None:
+    rows = corpus_rows()
+    struck, calm = Lake.open(), Lake(f"file://{home}/calm")
+    for lake in (struck, calm):
+        lake.table("corpus").append("made", pa.Table.from_pylist(rows, SCHEMAS["corpus"]))
+    words = ["--lang", "en", "--vocabulary", "301"]
+    for moment in ("before_commit", "after_commit", "registered"):
+        command = [sys.executable, "-m", "jobs.build_dataset", *words]
+        died = subprocess.run(
+            command,
+            cwd=PROJECT,
+            env={**os.environ, "LMFLOW_FAULT": f"dataset:{moment}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert died.returncode == -9, died.stderr
+        found = [name for name in struck.objects.list("datasets/en/") if name.endswith("manifest.json")]
+        assert len(found) == (moment != "before_commit")
+    assert build_dataset.run(given(*words), PROGRESS)["status"] == "nothing_new"  # all was done before the last kill
+    dataset = store.latest(struck, "en")
+    assert [dataset.digest] == [
+        version.tags["dataset_digest"]
+        for version in registry.versions("tokenizer-en")
+        if version.tags["tokenizer_digest"] == dataset.tokenizer.digest
+    ]
+    key = dataset.folder.name
+    splits, mixture = build_dataset._mixed(calm.table("corpus"), "en", 0, given(*words).recipe)
+    undisturbed = store.build(calm, "en", key, splits, 301, dataset.manifest["lineage"], mixture=mixture)
+    for path in undisturbed.folder.iterdir():
+        assert (dataset.folder / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_several_languages_make_one_dataset_that_knows_the_language_of_each_document(mlflow_server: str) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from lmflow.errors import InputError
+from lmflow.services import supervisor
 from lmflow.services.process import Identity
+from tests.conftest import PROJECT
 from tests.installation import Installation, wait_until
 
 
@@ -95,6 +99,33 @@ def test_nothing_outlives_a_task(installation: Installation, tmp_path: Path, kil
     wait_until(lambda: not job.is_alive() and not child.is_alive() and not guard.is_running(), 30)
     if killer == "kernel":
         installation.api.end_run("sleepers", run_id)
+    installation.ended("sleepers", run_id)
+
+
+def test_ctrl_c_in_a_demo_leaves_a_run_of_somebody_else_alone(installation: Installation, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    run_id = installation.start("sleepers", {"pids": str(pids)})
+    wait_until(pids.exists, 60)
+    given = installation.settings.model_dump_json(exclude_unset=True)
+    script = (
+        "import sys; from rich.console import Console; from lmflow.services import demo; from lmflow.settings import "
+        "Settings; demo.DAG = 'sleepers'; demo.demo(Settings.model_validate_json(sys.argv[1]), {}, Console())"
+    )
+    command = [sys.executable, "-c", script, given]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        try:
+            assert any(f"under way already: following {run_id}" in line for line in follower.stdout)
+            assert "sleep" in follower.stdout.readline()  # the task, as it runs
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(30)
+        finally:
+            follower.kill()
+    assert installation.api.run_state("sleepers", run_id) == "running"
+    assert sorted(supervisor.running(installation.settings)) == sorted(
+        ["airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "model-page"]
+    )
+    installation.api.end_run("sleepers", run_id)
     installation.ended("sleepers", run_id)
 
 

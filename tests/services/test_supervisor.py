@@ -102,6 +102,15 @@ def test_a_busy_port_is_named_with_its_holder_and_the_way_out(settings: Settings
     assert supervisor.running(settings) == {}
 
 
+def test_a_full_disk_is_said_before_anything_starts(
+    settings: Settings, services: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_NEEDED_BYTES", 5 * 10**18)
+    with pytest.raises(ServiceError, match=r"[\d.]+ GB free, .* need 5000000000 or more; free some, or set LMFLOW"):
+        supervisor.up(settings, say_nothing)
+    assert supervisor.running(settings) == {}
+
+
 def test_a_service_that_dies_is_reported_with_its_last_words_and_the_others_end(
     settings: Settings, services: list[Service]
 ) -> None:

@@ -1,4 +1,5 @@
-"""A person with a browser and an empty lake: trigger `retrain`, follow it to MLflow, find the champion, let it write.
+"""A person with a browser and an empty lake: trigger `retrain`, follow it to MLflow, find the champion, let it write;
+then run it again with nothing new, and leave it to its schedule.
 
 Set LMFLOW_SCREENSHOTS to a folder to keep the pictures that the README shows.
 """
@@ -16,10 +17,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from lmflow.services import local
+from lmflow.services.airflow_api import AirflowApi
 from lmflow.services.airflow_home import USER, airflow_url
 from lmflow.services.secrets import Secrets
 from lmflow.settings import Settings, settings
 from tests.conftest import PROJECT, free_port
+from tests.installation import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -40,15 +44,17 @@ def installation(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     for name in ("AIRFLOW", "MLFLOW", "SAMPLES", "SERVING"):
         monkeypatch.setenv(f"LMFLOW_{name}_PORT", str(free_port()))
     settings.cache_clear()
-
-    def lmflow(command: str) -> None:
-        subprocess.run([sys.executable, "-m", "lmflow", command], cwd=PROJECT, check=True, timeout=240)
-
     try:
         lmflow("up")
         yield settings()
     finally:
         lmflow("down")
+
+
+def lmflow(*words: str) -> str:
+    """Run a command as a person would; what it printed."""
+    command = [sys.executable, "-m", "lmflow", *words]
+    return subprocess.run(command, cwd=PROJECT, check=True, timeout=400, stdout=subprocess.PIPE, text=True).stdout
 
 
 @pytest.fixture
@@ -107,7 +113,69 @@ def wait_for_green(page: Page, installed: Settings) -> str:
     return run
 
 
-def test_a_person_triggers_a_retraining_and_meets_its_champions(installation: Settings, browser: Browser) -> None:
+def write_with_champions(installed: Settings, folder: Path) -> list[str]:
+    """What both champions write when MLflow alone loads them, in a process that knows nothing of this project."""
+    script = (
+        "import mlflow, pandas as pd\n"
+        "for lang, prompt in (('en', 'The president'), ('zh', '中国')):\n"
+        "    model = mlflow.pyfunc.load_model(f'models:/lm-{lang}@champion')\n"
+        "    print(repr(model.predict(pd.DataFrame({'prompt': [prompt]}), params={'max_tokens': 20})[0]))\n"
+        "import lmflow; print(lmflow.__file__)\n"
+    )
+    unwanted = ("PYTHONPATH", "LMFLOW_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    given = {"MLFLOW_TRACKING_URI": installed.mlflow_uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**environment, **given},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=240,
+    )
+    *texts, origin = done.stdout.strip().splitlines()[-3:]
+    assert not origin.startswith(str(PROJECT))
+    return texts
+
+
+def run_again(installed: Settings) -> None:
+    """`lmflow demo` with the same options: joins what is up, finds nothing new, says so, and shows the champions."""
+    begin = time.monotonic()
+    said = lmflow("demo", "--conf", '{"epochs": 0.5}')
+    assert time.monotonic() - begin < 180
+    assert "Documents: nothing new" in said
+    assert len(re.findall(r"not trained: (?:embeddings|lm)-(?:en|zh), ", said)) == 6, said
+    assert re.search(r"lm-en +v\d+ @champion", said) and re.search(r"lm-zh v\d+ writes:", said)
+    assert installed.mlflow_uri in said
+
+
+def wait_for_the_schedule(installed: Settings) -> None:
+    """With its schedule set to every minute, the scheduler starts `retrain`: nobody switched it on or asked for it."""
+    os.environ["LMFLOW_RETRAIN_SCHEDULE"] = "* * * * *"
+    try:
+        said = lmflow("up")
+    finally:
+        del os.environ["LMFLOW_RETRAIN_SCHEDULE"]
+    assert "settings or code changed" in said
+    with local.airflow(installed) as api:
+        wait_until(lambda: any(run["run_type"] == "scheduled" for run in api.runs("retrain")), 150)
+        [run] = [run for run in api.runs("retrain") if run["run_type"] == "scheduled"]
+        run_id = str(run["dag_run_id"])
+        assert run["triggered_by"] == "timetable"
+        wait_until(lambda: ("plan", "success") in states(api, run_id), 120)
+        wait_until(
+            lambda: any(task.startswith("ingest.") for task, state in states(api, run_id) if state != "waiting"), 60
+        )
+
+
+def states(api: AirflowApi, run_id: str) -> set[tuple[str, str]]:
+    return {(each.task_id, each.state) for each in api.task_instances("retrain", run_id)}
+
+
+def test_a_person_triggers_a_retraining_and_meets_its_champions(
+    installation: Settings, browser: Browser, tmp_path: Path
+) -> None:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
@@ -145,3 +213,8 @@ def test_a_person_triggers_a_retraining_and_meets_its_champions(installation: Se
         expect(page.locator("#neighbours li").first).to_be_visible()
         picture(page, f"model-page-{lang}")
     page.close()
+
+    # What the registry holds works without this project, a second run has nothing to do, and the next starts by itself.
+    assert all(write_with_champions(installation, tmp_path))
+    run_again(installation)
+    wait_for_the_schedule(installation)

@@ -100,10 +100,18 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
         card = tracking.client().get_model_version("lm-en", str(trained["version"]))
         assert card.tags["dataset_digest"] == built["dataset_digest"]
         assert card.description.startswith(f"# lm-en: {trained['architecture']}")
+        registered = mlflow.models.get_model_info(trained["model_uri"])
+        assert registered.signature.inputs.input_names() == ["prompt"]
+        assert {"max_tokens", "temperature", "seed"} <= {each.name for each in registered.signature.params}
+        example = mlflow.models.Model.load(trained["model_uri"]).load_input_example()
+        assert list(example.columns) == ["prompt"]
+    plots = {file.path for file in tracking.client().list_artifacts(second["run_id"], "plots")}
+    assert "plots/loss.png" in plots
 
+    tracking.client().set_registered_model_alias("lm-en", "champion", str(second["version"]))
     script = (
         "import mlflow, pandas as pd\n"
-        f"for uri in {[each['model_uri'] for each in (first, second, third)]}:\n"
+        f"for uri in {[first['model_uri'], 'models:/lm-en@champion', third['model_uri']]}:\n"
         "    model = mlflow.pyfunc.load_model(uri)\n"
         "    print(repr(model.predict(pd.DataFrame({'prompt': ['The cat']}), params={'max_tokens': 12})))\n"
         "import lmflow; print(lmflow.__file__)\n"

@@ -268,9 +268,14 @@ def find_java() -> Optional[str]:
     return None
 
 
+def may_install() -> bool:
+    """Whether the system's package manager may be used here."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
 def apt_install(packages: Sequence[str]) -> Optional[str]:
     """Install Debian packages; None when that worked, else why not."""
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not may_install():
         return "not root, or no apt-get"
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     run_logged(["apt-get", "update"], environment)  # the install tells whether it mattered
@@ -281,12 +286,11 @@ def ensure_java() -> None:
     """Find Java 17 or newer, or install one and say so."""
     if find_java():
         return
-    for package in JAVA_PACKAGES:
-        say(f"Spark needs Java {JAVA_OLDEST} or newer and none is here: apt-get install {package}")
+    say(f"Spark needs Java {JAVA_OLDEST} or newer and none is here")
+    for package in JAVA_PACKAGES if may_install() else ():
+        say(f"apt-get install {package}")
         if apt_install([package]) is None and find_java():
             return
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            break
     target = os.path.join(HOME, "java")
     say(f"putting a Java {JAVA_OLDEST} into {target} (about 200 MB, with the install-jdk package)")
     tools = os.path.join(HOME, "tools")

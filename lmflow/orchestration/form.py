@@ -173,6 +173,12 @@ def _models() -> dict[str, Param]:
         "epochs": _recipe("number", 0.01, 1000, "Networks: passes over the training split."),
         "batch_size": _recipe("integer", 1, 4096, "Networks: parallel streams, over all replicas."),
         "learning_rate": _recipe("number", 1e-6, 100, "Networks: highest learning rate."),
+        "softmax_sample": _limit(
+            *("integer", 1, 1_000_000),
+            "RNN, LSTM, Transformer: train against so many tokens drawn a step in place of the whole vocabulary, where "
+            "that is large; evaluation is over all. Empty: the whole vocabulary.",
+            _MODELS,
+        ),
         "replicas": _number("integer", 1, 1, 16, _MODELS, "Networks: GPUs of the host (MirroredStrategy)."),
         "seed": _seed(_MODELS),
         "warm_start": Param(

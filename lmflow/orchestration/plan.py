@@ -139,7 +139,13 @@ PRESETS = {
 #: Which parameters of the form decide a family, by the name that the job has for them.
 _NGRAM = {"order": "ngram_order"}
 _TRAINING = {name: name for name in ("epochs", "batch_size", "learning_rate", "replicas", "seed")}
-_NETWORKS = {family: _TRAINING | {"preset": f"{family.replace('-', '_')}_preset"} for family in PRESETS}
+_SAMPLED = {"softmax_sample": "softmax_sample"}
+_NETWORKS = {
+    family: _TRAINING
+    | {"preset": f"{family.replace('-', '_')}_preset"}
+    | (_SAMPLED if family in ("rnn", "lstm", "transformer") else {})
+    for family in PRESETS
+}
 _DECIDES = {"ngram": _NGRAM, **_NETWORKS, "lstm+ngram": _NGRAM | _NETWORKS["lstm"]}
 
 

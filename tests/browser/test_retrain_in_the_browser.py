@@ -17,13 +17,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from lmflow import registry
+from lmflow.lake import Lake
+from lmflow.registry.versions import CHAMPION
 from lmflow.services import local
 from lmflow.services.airflow_api import AirflowApi
 from lmflow.services.airflow_home import USER, airflow_url
 from lmflow.services.secrets import Secrets
 from lmflow.settings import Settings, settings
 from tests.conftest import PROJECT, free_port
-from tests.installation import wait_until
+from tests.installation import ENDED, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -169,6 +172,27 @@ def wait_for_the_schedule(installed: Settings) -> None:
         )
 
 
+def look_after_it(installed: Settings) -> None:
+    """The DAGs beside `retrain`, in one go: upkeep changes no row, champions are watched, one is taken back."""
+    rows = Lake.open().table("corpus").read(["doc_id"]).num_rows
+    champion = registry.aliases("lm-en")[CHAMPION]
+    other = next(each.version for each in registry.versions("lm-en") if each.version != champion)
+    rollback = {"model": "lm-en", "reason": "it repeats itself", "to": other}
+    with local.airflow(installed) as api:
+        started = {}
+        for dag_id, conf in {"maintain_lake": {}, "monitor_drift": {}, "rollback_model": rollback}.items():
+            api.set_paused(dag_id, paused=False)
+            started[dag_id] = api.trigger(dag_id, conf)
+        wait_until(lambda: all(api.run_state(*run) in ENDED for run in started.items()), 240)
+        assert {dag_id: api.run_state(dag_id, run_id) for dag_id, run_id in started.items()} == dict.fromkeys(
+            started, "success"
+        )
+        watched = api.task_instances("monitor_drift", started["monitor_drift"])
+    assert [each.state for each in watched if each.task_id == "monitor_drift"] == ["skipped"] * 2  # no text came since
+    assert Lake.open().table("corpus").read(["doc_id"]).num_rows == rows
+    assert registry.aliases("lm-en")[CHAMPION] == other
+
+
 def states(api: AirflowApi, run_id: str) -> set[tuple[str, str]]:
     return {(each.task_id, each.state) for each in api.task_instances("retrain", run_id)}
 
@@ -217,4 +241,5 @@ def test_a_person_triggers_a_retraining_and_meets_its_champions(
     # What the registry holds works without this project, a second run has nothing to do, and the next starts by itself.
     assert all(write_with_champions(installation, tmp_path))
     run_again(installation)
+    look_after_it(installation)
     wait_for_the_schedule(installation)

@@ -52,6 +52,14 @@ def test_what_is_switched_off_is_not_planned() -> None:
     assert [each["model"] for each in planned["promotions"]] == ["lm-en", "lm-zh"]
 
 
+def test_a_sampled_softmax_reaches_the_networks_that_have_one() -> None:
+    planned = plan(architectures=list(form.ARCHITECTURES), languages=["en"], softmax_sample=500)["models"]
+    sampled = {each["architecture"] for each in planned if each.get("softmax_sample") == 500}
+    assert sampled == {"rnn", "lstm", "transformer", "lstm+ngram"}
+    for each in planned:
+        parse(options_of("train_language_model"), command_line("train_language_model", each)[3:], "", "")
+
+
 def test_every_architecture_is_trained_in_every_language() -> None:
     planned = plan(architectures=list(form.ARCHITECTURES))["models"]
     swept = {(each["lang"], each["architecture"]) for each in planned}

@@ -45,7 +45,7 @@ from lmflow.training import search, search_report
 _SEARCHED: Final = ("learning_rate", "batch_size", "dimension", "dropout")
 _PASSED_ON: Final = (
     *("lang", "architecture", "preset", "epochs", "sequence_length", "accumulate", "precision", "replicas", "seed"),
-    *("train_file", "valid_file", "test_file", "tokenizer", "vocabulary"),
+    *("softmax_sample", "train_file", "valid_file", "test_file", "tokenizer", "vocabulary"),
 )
 _FACTORS: Final = (1 / 3, 1, 3)  # of the preset's learning rate, where nothing is given
 _WARM: Final = 1.5  # a rung comes after so many times the steps of the warm-up
@@ -73,6 +73,9 @@ class SearchLanguageModel(Options):
     sequence_length: int | None = Field(None, description="Tokens of each stream a step.", ge=2, le=4096)
     accumulate: int | None = Field(None, description="Parts a batch is cut into to fit memory.", ge=1, le=4096)
     precision: Literal["float32", "bfloat16"] | None = Field(None, description="What is computed in.")
+    softmax_sample: int | None = Field(
+        None, description="rnn, lstm, transformer: tokens drawn a step that trials train against.", ge=1, le=1_000_000
+    )
     replicas: int = Field(1, description="GPUs of this host, or logical CPU devices where it has none.", ge=1)
     seed: int = Field(1, description="Of the draw, weights and dropout masks.", ge=0)
     train_file: Path | None = Field(None, description="Plain text to train on, in place of the dataset.")

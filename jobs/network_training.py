@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
+
 from jobs.command import Bar
 from lmflow import tracking
 from lmflow.dataset.shards import Dataset
@@ -184,7 +186,8 @@ def _made(work: Work, schedule: Schedule) -> NeuralModel:
     options, dataset = work.options, work.dataset
     network, vocabulary = NEURAL[options.architecture], dataset.manifest["vocabulary"]
     model = network(vocabulary, shape_of(options), options.seed, schedule.precision)
-    model.softmax_sample = options.softmax_sample or 0
+    if options.softmax_sample:
+        model.sample_softmax(options.softmax_sample, np.bincount(dataset.split("train").tokens, minlength=vocabulary))
     if work.start is not None:
         encode, width = dataset.tokenizer.encode, model.token_width
         model.start_from(token_vectors(work.start, encode, vocabulary, width, options.seed))

@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lmflow.dataset import shards
 from lmflow.dataset.shards import Dataset, Document
 from lmflow.evaluation.compression import bits_per_byte, perplexity
@@ -38,7 +40,9 @@ def train_one(folder: Path, sample: int) -> dict[str, Any]:
 
     def build() -> Lstm:
         model = Lstm(dataset.manifest["vocabulary"], preset, 1)
-        model.softmax_sample = sample
+        if sample:
+            counts = np.bincount(dataset.split("train").tokens, minlength=dataset.manifest["vocabulary"])
+            model.sample_softmax(sample, counts)
         return model
 
     with tempfile.TemporaryDirectory() as checkpoints:

@@ -109,6 +109,20 @@ class NeuralModel(LanguageModel):
         table = self.variables[0]
         table.assign(vectors * (np.std(np.array(table)) / max(float(np.std(vectors)), 1e-12)))
 
+    def sample_softmax(self, sample: int, counts: NDArray[np.int64]) -> None:
+        """Train on samples of the vocabulary, and start from unigram probabilities where there is an output bias.
+
+        A rare token is hardly ever drawn: nothing would push it down if it started as high as the rest.
+
+        Args:
+            sample: S, tokens drawn a step (`sampled`).
+            counts: how often each token is in the training text. Shape [V].
+        """
+        self.softmax_sample = sample
+        _, bias = self.output()
+        if bias is not None:
+            bias.assign(np.log((counts + 1) / (counts.sum() + len(counts))))
+
     def forward(self, tokens: Any, states: States, noise: Noise | None = None) -> tuple[Any, States]:
         """Logits of what follows each token [batch, time, V], and the states after the last."""
         hidden, after = self.hidden(tokens, states, noise)

@@ -50,7 +50,8 @@ def test_a_model_trained_on_samples_is_nearly_as_good_by_the_exact_score(tmp_pat
 
         def build(sample: int = sample) -> Lstm:
             model = Lstm(few, LstmPreset(1, 24, 0.0), 3)
-            model.softmax_sample = sample
+            if sample:
+                model.sample_softmax(sample, np.bincount(text, minlength=few))
             return model
 
         folder = in_folder(tmp_path / str(sample))
@@ -59,3 +60,19 @@ def test_a_model_trained_on_samples_is_nearly_as_good_by_the_exact_score(tmp_pat
         logits, _ = model.forward(text[None, :9], tuple(map(tf.constant, model.zero_states(1))))
         assert logits.shape == (1, 9, few)  # always over all
     assert 3 < scores[0] < 6 and scores[20] < 1.5 * scores[0]
+
+
+def test_tokens_that_are_hardly_ever_drawn_do_not_stay_as_likely_as_the_rest(tmp_path: Path) -> None:
+    vocabulary, draw = 3_000, np.random.default_rng(4)
+    text = (draw.zipf(1.3, 6_000) - 1) % vocabulary  # most of the vocabulary never occurs, and 8 of it are drawn a step
+    schedule = Schedule(epochs=2, batch_size=8, sequence_length=16, learning_rate=0.01, reset_share=0)
+    counts = np.bincount(text, minlength=vocabulary)
+    unigram = (counts + 1) / (counts.sum() + vocabulary)
+
+    def build() -> Lstm:
+        model = Lstm(vocabulary, LstmPreset(1, 16, 0.0), 3)
+        model.sample_softmax(8, counts)
+        return model
+
+    trained, _ = train(build, StreamBatches(text, schedule), lambda model: 0.0, schedule, in_folder(tmp_path))
+    assert trained.running_nats([text[:2000]]).mean() < 1.1 * -np.log(unigram[text[:2000]]).mean()

@@ -63,16 +63,18 @@ def test_a_model_trained_on_samples_is_nearly_as_good_by_the_exact_score(tmp_pat
 
 
 def test_tokens_that_are_hardly_ever_drawn_do_not_stay_as_likely_as_the_rest(tmp_path: Path) -> None:
-    vocabulary, draw = 3_000, np.random.default_rng(4)
-    text = (draw.zipf(1.3, 6_000) - 1) % vocabulary  # most of the vocabulary never occurs, and 8 of it are drawn a step
-    schedule = Schedule(epochs=2, batch_size=8, sequence_length=16, learning_rate=0.01, reset_share=0)
+    vocabulary, draw = 10_000, np.random.default_rng(4)
+    text = (draw.zipf(1.3, 12_000) - 1) % vocabulary  # most of it never occurs, and 94 steps draw 64 each
+    schedule = Schedule(epochs=1, batch_size=8, sequence_length=16, learning_rate=0.003, reset_share=0)
     counts = np.bincount(text, minlength=vocabulary)
     unigram = (counts + 1) / (counts.sum() + vocabulary)
 
     def build() -> Lstm:
         model = Lstm(vocabulary, LstmPreset(1, 16, 0.0), 3)
-        model.sample_softmax(8, counts)
+        model.sample_softmax(64, counts)
         return model
 
     trained, _ = train(build, StreamBatches(text, schedule), lambda model: 0.0, schedule, in_folder(tmp_path))
-    assert trained.running_nats([text[:2000]]).mean() < 1.1 * -np.log(unigram[text[:2000]]).mean()
+    assert (
+        trained.running_nats([text[:2000]]).mean() < -np.log(unigram[text[:2000]]).mean()
+    )  # 0.95 times; without: 1.49

@@ -28,7 +28,6 @@ from pydantic import Field
 from jobs import ingest
 from jobs.command import Options, Progress, Result, main
 from lmflow import tracking
-from lmflow.errors import InputError
 from lmflow.extract import own_files
 from lmflow.extract.documents import OUTCOMES, Known, record_batches
 from lmflow.extract.own_files import Collection, Columns, Part
@@ -80,7 +79,7 @@ def run(options: IngestFiles, progress: Progress) -> Result:
         if not parts:
             result = _result(lake, tally, batch_id, 0, len(fresh), len(files), started)
             return {"status": "nothing_new", "reason": "no file has changed since it was read", **result}
-        _check_columns(parts, collection)
+        own_files.check_columns(parts, collection)
         with tracking.run(ingest.EXPERIMENT, f"files {options.collection}", options.model_dump(mode="json")) as run_:
             moment = own_files.now()
             added = _store(lake, parts, collection, tally, batch_id, moment, progress)
@@ -106,25 +105,9 @@ def _result(
 
 
 def _collection(options: IngestFiles) -> Collection:
-    try:
-        "".encode(options.encoding)
-    except LookupError:
-        raise InputError(f"--encoding {options.encoding}: unknown; name one such as utf-8, gb18030, cp1252") from None
+    own_files.check_encoding(options.encoding)
     names = {name: getattr(options, f"{name}_column") for name in Columns.__dataclass_fields__}
     return Collection(options.collection, options.lang, options.license, Columns(**names), options.encoding)
-
-
-def _check_columns(parts: list[Part], collection: Collection) -> None:
-    """Refuse a mapping to columns that the first file does not have, before any work is done."""
-    part = next((part for part in parts if part.kind != "text"), None)
-    names = own_files.column_names(part, collection.encoding) if part is not None else None
-    if part is None or names is None:
-        return
-    for what, column in asdict(collection.columns).items():
-        if column and column not in names and column.partition(".")[0] not in names:
-            raise InputError(
-                f"--{what}-column {column}: {part.uri} has no such column; it has {', '.join(sorted(names)) or 'none'}"
-            )
 
 
 def _store(

@@ -12,8 +12,8 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
@@ -77,15 +77,20 @@ class Collection:
     encoding: str = "utf-8"
 
 
-def find(path: str, kind: Format | None) -> list[tuple[str, str, Format, int, str]]:
+def find(path: str, kind: Format | None, option: str = "--path") -> list[tuple[str, str, Format, int, str]]:
     """Files under a path, sorted: (uri, name, format, bytes, a stamp that changes when the file does).
+
+    Args:
+        path: a file or folder, local or s3://bucket/prefix.
+        kind: the format of all of them; None: by their names.
+        option: the one that named the path, for messages.
 
     Raises:
         InputError: there is nothing, or a format cannot be told from a name.
     """
     uri = path if "://" in path else f"file://{Path(path).absolute()}"
     if urlsplit(uri).scheme not in ("file", "s3"):
-        raise InputError(f"--path {path}: must be a local path, file:// or s3://")
+        raise InputError(f"{option} {path}: must be a local path, file:// or s3://")
     system, root = filesystem(uri)
     try:
         info = system.get_file_info(root)
@@ -97,7 +102,7 @@ def find(path: str, kind: Format | None) -> list[tuple[str, str, Format, int, st
             else []
         )
     except OSError as error:
-        raise InputError(f"--path {path} cannot be read: {error}") from None
+        raise InputError(f"{option} {path} cannot be read: {error}") from None
     found = []
     prefix = "s3://" if urlsplit(uri).scheme == "s3" else "file://"
     for file in sorted(files, key=lambda file: str(file.path)):
@@ -107,12 +112,12 @@ def find(path: str, kind: Format | None) -> list[tuple[str, str, Format, int, st
         told = kind or _format(file.base_name)
         if told is None:
             if len(files) == 1:
-                raise InputError(f"--path {path}: the name does not tell its format; add --format text, jsonl, …")
+                raise InputError(f"{option} {path}: the name does not tell its format; add --format text, jsonl, …")
             continue
         stamp = f"{file.size}-{int(file.mtime.timestamp() * 1000) if file.mtime else 0}"
         found.append((prefix + file.path, name, told, int(file.size), stamp))
     if not found:
-        raise InputError(f"--path {path}: no file of a known format there (text, JSON Lines, CSV, Parquet)")
+        raise InputError(f"{option} {path}: no file of a known format there (text, JSON Lines, CSV, Parquet)")
     return found
 
 
@@ -151,6 +156,46 @@ def column_names(part: Part, encoding: str) -> set[str] | None:
         return names
 
 
+def check_columns(parts: Sequence[Part], collection: Collection) -> None:
+    """Refuse a mapping to columns that the first file does not have, before any work is done.
+
+    Raises:
+        InputError: a column is not there.
+    """
+    part = next((part for part in parts if part.kind != "text"), None)
+    names = column_names(part, collection.encoding) if part is not None else None
+    if part is None or names is None:
+        return
+    for what, column in asdict(collection.columns).items():
+        if column and column not in names and column.partition(".")[0] not in names:
+            raise InputError(
+                f"--{what}-column {column}: {part.uri} has no such column; it has {', '.join(sorted(names)) or 'none'}"
+            )
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse a character set that there is not.
+
+    Raises:
+        InputError: Python knows none of that name.
+    """
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise InputError(f"--encoding {encoding}: unknown; name one such as utf-8, gb18030, cp1252") from None
+
+
+def rows(part: Part, collection: Collection) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    """Every row of a part: its number, and its columns or, of one that cannot be read, which of `FAILURES` it is."""
+    readers: Mapping[Format, Callable[[Part, Collection], Iterator[tuple[int, Mapping[str, Any] | str]]]] = {
+        "text": _text,
+        "jsonl": _json_lines,
+        "csv": _csv_rows,
+        "parquet": _parquet_rows,
+    }
+    yield from readers[part.kind](part, collection)
+
+
 def outcomes(part: Part, collection: Collection, known: Known, key: bytes, now: datetime) -> Iterator[Outcome]:
     """One outcome for each row of a part (each text file).
 
@@ -161,18 +206,12 @@ def outcomes(part: Part, collection: Collection, known: Known, key: bytes, now: 
         key: key of the authors' hashes.
         now: when they are read; orders versions.
     """
-    readers: Mapping[Format, Callable[[Part, Collection], Iterator[tuple[int, Mapping[str, Any] | str]]]] = {
-        "text": _text,
-        "jsonl": _json_lines,
-        "csv": _csv_rows,
-        "parquet": _parquet_rows,
-    }
-    for number, row in readers[part.kind](part, collection):
+    for number, row in rows(part, collection):
         item = f"{part.uri}#row={number}" if part.kind != "text" else part.uri
         if isinstance(row, str):
             yield Outcome(item, collection.name, row)
             continue
-        text = _value(row, collection.columns.text)
+        text = value(row, collection.columns.text)
         if text is None or not text.strip():
             yield Outcome(item, collection.name, EMPTY if text is not None else "failed:column")
         elif len(text) > LONGEST_ROW:
@@ -187,7 +226,7 @@ def _document(
 ) -> Document:
     columns = collection.columns
     values = {
-        name: (_value(row, getattr(columns, name)) or "").strip()
+        name: (value(row, getattr(columns, name)) or "").strip()
         for name in ("title", "id", "url", "lang", "date", "author", "license")
     }
     own = part.name if part.kind == "text" else f"{values['title']}\n{text}"
@@ -210,16 +249,16 @@ def _document(
     )
 
 
-def _value(row: Mapping[str, Any], path: str) -> str | None:
+def value(row: Mapping[str, Any], path: str) -> str | None:
     """A column as text, following dots where there is no column of the whole name; None when it is not there."""
-    value: Any = row.get(path) if path in row else None
-    if value is None and "." in path:
-        value = row
+    found: Any = row.get(path) if path in row else None
+    if found is None and "." in path:
+        found = row
         for step in path.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
-    if value is None or path == "":
+            found = found.get(step) if isinstance(found, Mapping) else None
+    if found is None or path == "":
         return None
-    return value.isoformat() if isinstance(value, datetime) else value if isinstance(value, str) else str(value)
+    return found.isoformat() if isinstance(found, datetime) else found if isinstance(found, str) else str(found)
 
 
 # Formats: (number of the row, its columns or what went wrong) --------------------------------------------------------

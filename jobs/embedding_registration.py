@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from jobs.command import Result
 from jobs.embedding_text import Source, documents
-from lmflow import tracking
+from lmflow import registry, tracking
 from lmflow.embeddings import pyfunc_model_path
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.documents import DocumentVectors, NoKnownWordError
@@ -17,10 +18,10 @@ from lmflow.embeddings.training import Training
 from lmflow.embeddings.update import State
 from lmflow.embeddings.vectors import Matrix
 
-#: Requirements of the registered model alone; versions are those it was made with.
-_REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "safetensors", "rjieba")
+#: Requirements of a registered model that turns texts into vectors; versions are those it was made with.
+REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "safetensors", "rjieba")
 #: What ships with it.
-_MODULES: Final = (
+MODULES: Final = (
     *("lmflow.embeddings.container", "lmflow.embeddings.subwords", "lmflow.embeddings.vectors"),
     *("lmflow.embeddings.documents", "lmflow.embeddings.wording", "lmflow.text.segment", "lmflow.text.scripts"),
 )
@@ -70,12 +71,12 @@ def register(
     signature = ModelSignature(inputs=Schema(columns), params=ParamSchema([ParamSpec("topn", "long", 10)]))
     example = pd.DataFrame([{"task": "most_similar", "word": embedding.vectors.words[0]}])
     indexed = "related" in artifacts
-    packages = (*_REQUIREMENTS, "usearch") if indexed else _REQUIREMENTS
+    packages = (*REQUIREMENTS, "usearch") if indexed else REQUIREMENTS
     return opened.log_model(
         name=name,
         code=pyfunc_model_path(),
         artifacts=artifacts,
-        modules=(*_MODULES, "lmflow.embeddings.related") if indexed else _MODULES,
+        modules=(*MODULES, "lmflow.embeddings.related") if indexed else MODULES,
         requirements=[f"{package}=={version(package)}" for package in packages],
         input_example=example,
         signature=signature,
@@ -98,3 +99,17 @@ def log_files(opened: tracking.Run, embedding: Embedding, training: Training, fo
         state = State(embedding, training.state["outputs"], training.rare, training.state.get("own"))
         state.save(folder / "state.safetensors")
         opened.log_artifact(folder / "state.safetensors", "state")
+
+
+def nothing_new(done: registry.Version, reason: str) -> Result:
+    """Why there was nothing to train, and what is there; a run killed between registering and nominating ends here."""
+    if max(registry.aliases(done.name).values(), default=0) < done.version:
+        registry.nominate(done.name, done.version)
+    return {
+        "status": "nothing_new",
+        "reason": reason,
+        "model": done.name,
+        "version": done.version,
+        "model_uri": done.uri,
+        "run_id": done.run_id,
+    }

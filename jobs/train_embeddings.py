@@ -30,7 +30,7 @@ from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, digest, main
 from jobs.cooccurrences import count_cooccurrences
-from jobs.embedding_registration import index_documents, log_files, register
+from jobs.embedding_registration import index_documents, log_files, nothing_new, register
 from jobs.embedding_text import Source, find_source, new_share, write_update, write_whole
 from lmflow import registry, tracking
 from lmflow.embeddings.align import Drift, drift, rotated, rotation
@@ -153,17 +153,17 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     source = find_source(options.train_file, options.corpus_version)
     done = registry.find(name, {**source.tags, "recipe": recipe})
     if done is not None:
-        return _nothing_new(done, f"version {done.version} has the same options and {source.words}")
+        return nothing_new(done, f"version {done.version} has the same options and {source.words}")
     work = settings().home / "work"
     work.mkdir(parents=True, exist_ok=True)
     with exclusive(f"train_{name}"), tempfile.TemporaryDirectory(dir=work) as folder:
         task = _prepare(options, source, wording, Path(folder), progress)
         if isinstance(task, str):
-            return _nothing_new(_version(options.start_from or ""), task)
+            return nothing_new(registry.resolve(options.start_from or "", "--start-from"), task)
         tags = {**source.tags, "recipe": recipe, "input_digest": digest([task.text.digest, recipe])}
         done = registry.find(name, {"input_digest": tags["input_digest"]})
         if done is not None:
-            return _nothing_new(done, f"version {done.version} has the same options and text")
+            return nothing_new(done, f"version {done.version} has the same options and text")
         return _train(options, name, source, task, tags, Path(folder), progress)
 
 
@@ -202,7 +202,7 @@ def _prepare(
     """Write the text; a reason instead when there is nothing to learn."""
     workers = options.workers or default_workers()
     if options.start_from:
-        parent = _version(options.start_from)
+        parent = registry.resolve(options.start_from, "--start-from")
         known = parent.tags.get("corpus_version")
         share = new_share(source, int(known) if known else None, options.lang)
         if not share:
@@ -215,17 +215,6 @@ def _prepare(
         progress.say(f"{share:.0%} of the text is new since {parent.uri}: training on everything")
     progress.say(f"writing sentences from {source.words}")
     return _Task(write_whole(source, options.lang, wording, options.phrases, workers, folder), wording)
-
-
-def _version(uri: str) -> registry.Version:
-    name, _, number = uri.removeprefix("models:/").replace("@", "/@").partition("/")
-    found = {str(version.version): version for version in registry.versions(name)}
-    aliases = {f"@{alias}": str(version) for alias, version in registry.aliases(name).items()}
-    chosen = found.get(aliases.get(number, number))
-    if chosen is None:
-        there = ", ".join([*found, *aliases]) or "none"
-        raise InputError(f"--start-from {uri}: there is no such version (there are: {there})")
-    return chosen
 
 
 def _newest(name: str, options: TrainEmbeddingsOptions, wording: Wording, progress: Progress) -> str | None:
@@ -413,19 +402,6 @@ def _metrics(training: Training, sentences: Sentences, report: WordReport) -> di
         "train_seconds": training.seconds,
         "words_per_second": training.words_per_second,
         **report.metrics(),
-    }
-
-
-def _nothing_new(done: registry.Version, reason: str) -> Result:
-    if max(registry.aliases(done.name).values(), default=0) < done.version:
-        registry.nominate(done.name, done.version)  # a run killed between registering and nominating ends here
-    return {
-        "status": "nothing_new",
-        "reason": reason,
-        "model": done.name,
-        "version": done.version,
-        "model_uri": done.uri,
-        "run_id": done.run_id,
     }
 
 

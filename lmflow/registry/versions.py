@@ -12,6 +12,8 @@ from lmflow.errors import InputError
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 PREVIOUS_CHAMPION: Final = "previous_champion"
+#: Models that have a champion: lm-<lang>, embeddings-<lang> and, of task heads, <task>-<lang>.
+JUDGED: Final = r"^[a-z][a-z0-9_]*-[a-z-]+$"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,26 @@ def version(name: str, number: int) -> Version:
             return each
     there = ", ".join(str(each.version) for each in found) or "none"
     raise InputError(f"{name} has no version {number} (there are: {there}); see {model_page(name)}")
+
+
+def resolve(uri: str, option: str) -> Version:
+    """The version that a URI names.
+
+    Args:
+        uri: models:/<name>/<version> or models:/<name>@<alias>.
+        option: the one that gave it, for the message.
+
+    Raises:
+        InputError: there is none.
+    """
+    name, _, number = uri.removeprefix("models:/").replace("@", "/@").partition("/")
+    found = {str(version.version): version for version in versions(name)}
+    named = {f"@{alias}": str(version) for alias, version in aliases(name).items()}
+    chosen = found.get(named.get(number, number))
+    if chosen is None:
+        there = ", ".join([*found, *named]) or "none: train one"
+        raise InputError(f"{option} {uri}: there is no such version (there are: {there})")
+    return chosen
 
 
 def aliases(name: str) -> dict[str, int]:

@@ -7,10 +7,12 @@ Embeddings).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.vectors import Matrix
@@ -52,6 +54,17 @@ class DocumentVectors:
         total = self._weighted[rows].sum(axis=0)
         unit: Matrix = total / np.float32(max(float(np.linalg.norm(total)), 1e-12))
         return unit
+
+    def matrix(self, texts: Sequence[str]) -> tuple[Matrix, NDArray[np.bool_]]:
+        """Vectors of many texts, shape [texts, dimensions], and which have one, shape [texts]; the others are zeros."""
+        found = np.zeros((len(texts), self._embedding.vectors.matrix.shape[1]), np.float32)
+        known = np.ones(len(texts), np.bool_)
+        for row, text in enumerate(texts):
+            try:
+                found[row] = self.vector(text)
+            except NoKnownWordError:
+                known[row] = False
+        return found, known
 
     def similarity(self, text: str, other: str) -> float:
         """Cosine of two texts, -1 to 1."""

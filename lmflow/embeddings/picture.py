@@ -49,7 +49,7 @@ def word_map(vectors: WordVectors) -> Figure:
         with threadpool_limits(1):  # so few points: threads only wait for each other
             points = sne.fit_transform(points)
     names = [vectors.words[row] for row in rows]
-    font = _font_for("".join(names))
+    font = font_for("".join(names))
     figure = Figure(figsize=(11, 8), layout="constrained")
     axes = figure.subplots()
     axes.scatter(points[:, 0], points[:, 1 % points.shape[1]], s=4, alpha=0.4)
@@ -61,7 +61,7 @@ def word_map(vectors: WordVectors) -> Figure:
     return figure
 
 
-def _font_for(text: str) -> str | None:
+def font_for(text: str) -> str | None:
     """A font family that can write `text`: the default one for Latin, an installed CJK font for the rest, or None."""
     from matplotlib import font_manager
 

@@ -16,8 +16,8 @@ with DAG(
     params={
         "model": Param(
             type="string",
-            pattern=r"^(lm|embeddings)-[a-z-]+$",
-            examples=["lm-en", "lm-zh", "embeddings-en", "embeddings-zh"],
+            pattern=r"^[a-z][a-z0-9_]*-[a-z-]+$",
+            examples=["lm-en", "lm-zh", "embeddings-en", "embeddings-zh", "sentiment-zh"],
             description="The registered model.",
         ),
         "reason": Param(type="string", minLength=3, maxLength=500, description="Why; kept in the audit trail."),

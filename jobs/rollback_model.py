@@ -17,13 +17,13 @@ from pydantic import Field
 from jobs.command import Options, Progress, Result, main
 from lmflow import registry, tracking
 from lmflow.registry import decisions
-from lmflow.registry.versions import CHAMPION
+from lmflow.registry.versions import CHAMPION, JUDGED
 
 
 class RollbackModel(Options):
     """Which model, why, and how far back."""
 
-    model: str = Field(description="Registered model.", pattern=r"^(lm|embeddings)-[a-z-]+$", examples=["lm-en"])
+    model: str = Field(description="Registered model.", pattern=JUDGED, examples=["lm-en", "sentiment-zh"])
     reason: str = Field(description="Why; kept in the audit trail.", min_length=3, max_length=500)
     to: int | None = Field(None, description="Version to go back to; by default previous_champion.", ge=1)
 

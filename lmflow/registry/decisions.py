@@ -42,9 +42,9 @@ class Decision:
 
     Args:
         model: registered name.
-        kind: first, promoted, kept or rollback.
+        kind: first, promoted, kept, refused (nobody may be the first champion) or rollback.
         from_version: champion before, None if there was none.
-        to_version: champion after.
+        to_version: champion after, None if there is none yet.
         reason: why.
         actor: user and machine.
         decided_at: UTC, ISO 8601.
@@ -92,6 +92,9 @@ def promote(name: str, verdict: Verdict, before: Mapping[str, int], alpha: float
         done = _carry_out(decision, moves, notes if alone else {}, table)
         if alone:
             return done
+    if verdict.winner is None:
+        decision = _decision(name, "refused", None, None, verdict.rows[0].reason, verdict.measured_on)
+        return _carry_out(decision, {CHALLENGER: verdict.runner_up}, notes, table)
     if verdict.winner == champion:
         reason = f"version {champion} stays: nobody was significantly better at {alpha:g}"
         decision = _decision(name, "kept", champion, champion, reason, verdict.measured_on)

@@ -7,6 +7,11 @@ must beat it.
 
 Embeddings: the newest version takes the champion's place unless it is significantly worse at word similarity, because
 their purpose is to know the newest words.
+
+Task heads: only a significant win in accuracy counts, by a paired bootstrap over held-out documents that neither
+version learnt. Without a champion the rival is the most frequent class; if nobody beats it, there is no champion.
+Accuracy and not log loss, because a head is used for its labels, and who always answers one class has no probability
+to score.
 """
 
 from __future__ import annotations
@@ -18,11 +23,16 @@ from typing import Any, Final
 import numpy as np
 
 from lmflow.errors import InputError
+from lmflow.evaluation.classification import Right, compare_accuracy, share_right
 from lmflow.evaluation.compression import Estimate, bits_per_byte, compare
 from lmflow.evaluation.scores import Scores
 from lmflow.evaluation.words import compare_similarity
 
 BASELINE: Final = "ngram"
+#: Outcome of a task head that may not be the first champion.
+REFUSED: Final = "refused"
+#: Held-out documents below which two task heads are not compared.
+_FEWEST_DOCUMENTS: Final = 20
 #: Word-similarity answers by test, as `WordReport.answers` gives them.
 Answers = Mapping[str, Sequence[Sequence[Any]]]
 
@@ -34,11 +44,12 @@ class Row:
     Args:
         version: its number.
         architecture: its family.
-        score: bits per byte (lower is better), or None for embeddings.
-        difference: score minus the champion's, None for the champion itself.
-        p_value: that it is not better (language models), or not worse (embeddings), adjusted for several candidates.
-        outcome: champion, baseline, wins, beaten (better, but not the best), loses.
+        score: bits per byte (lower is better), accuracy of task heads, or None for embeddings.
+        difference: score minus the champion's (or the baseline's), None for the champion itself.
+        p_value: that it is not better, or (embeddings) not worse, adjusted for several candidates.
+        outcome: champion, baseline, wins, beaten (better, but not the best), loses, refused.
         reason: why, in words.
+        metric: name of the score.
     """
 
     version: int
@@ -48,11 +59,12 @@ class Row:
     p_value: float | None
     outcome: str
     reason: str
+    metric: str = "bits_per_byte"
 
     def flat(self) -> dict[str, Any]:
         """One level deep, as JSON and tables show it; an interval becomes three fields."""
         found: dict[str, Any] = {"version": self.version, "architecture": self.architecture}
-        for name, estimate in (("bits_per_byte", self.score), ("difference", self.difference)):
+        for name, estimate in ((self.metric, self.score), ("difference", self.difference)):
             found[name] = estimate.value if estimate else None
             found[f"{name}_low"] = estimate.low if estimate else None
             found[f"{name}_high"] = estimate.high if estimate else None
@@ -64,14 +76,15 @@ class Verdict:
     """What the gate found.
 
     Args:
-        winner: the version that is to be champion from now on; the present one if nobody beat it.
+        winner: the version that is to be champion from now on; the present one if nobody beat it, None if there is
+            none and nobody may be the first.
         first: the baseline that becomes champion before the others are compared with it; None if there was a champion.
         runner_up: the best version that is not to be champion.
         rows: every version looked at, the best first.
         measured_on: what names the held-out documents or tests.
     """
 
-    winner: int
+    winner: int | None
     first: int | None
     runner_up: int | None
     rows: tuple[Row, ...]
@@ -94,6 +107,25 @@ class EmbeddingContender:
     version: int
     architecture: str
     answers: Answers
+
+
+@dataclass(frozen=True)
+class HeadContender:
+    """A task head against a rival, on documents that neither learnt.
+
+    Args:
+        version: its number.
+        architecture: its family.
+        right: which documents it answered rightly, shape [documents].
+        rival: which the champion did, or, without one, the most frequent class.
+        measured_on: what names the documents.
+    """
+
+    version: int
+    architecture: str
+    right: Right
+    rival: Right
+    measured_on: str
 
 
 def judge_language_models(
@@ -170,6 +202,57 @@ def judge_embeddings(
     rows.sort(key=lambda row: (row.version != winner, -row.version))
     runner_up = next((row.version for row in rows if row.version != winner), None)
     return Verdict(winner, first, runner_up, tuple(rows), tests)
+
+
+def judge_task_heads(
+    champion: tuple[int, str] | None, candidates: Sequence[HeadContender], alpha: float = 0.05, seed: int = 0
+) -> Verdict:
+    """Take the candidate that beats the rival by most, if it does so significantly.
+
+    Args:
+        champion: version and architecture, None when there is none yet.
+        candidates: each beside the champion, or beside the most frequent class.
+        alpha: largest adjusted p-value that counts as a win.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: nobody to judge.
+    """
+    if not candidates:
+        raise InputError("there is no candidate to judge; train a model first")
+    enough = [each for each in candidates if len(each.right) >= _FEWEST_DOCUMENTS]
+    compared = [compare_accuracy(each.right, each.rival, seed) for each in enough]
+    adjusted = dict(zip([each.version for each in enough], holm([each.p_value for each in compared]), strict=True))
+    gaps = {each.version: comparison.difference for each, comparison in zip(enough, compared, strict=True)}
+    winning = [version for version, gap in gaps.items() if adjusted[version] < alpha and gap.value > 0]
+    winner = max(winning, key=lambda version: (gaps[version].value, version), default=champion and champion[0])
+    against = f"version {champion[0]}" if champion else "the most frequent class"
+    rows = []
+    for each in candidates:
+        documents = f"{len(each.right):,} held-out documents that {'neither' if champion else 'it has not'} learnt"
+        if each.version not in gaps:
+            reason = f"not compared: only {documents}, and at least {_FEWEST_DOCUMENTS} are needed"
+            rows.append(Row(each.version, each.architecture, None, None, None, _lost(champion), reason, "accuracy"))
+            continue
+        gap, p_value = gaps[each.version], adjusted[each.version]
+        reason = f"{gap.value:+.4f} accuracy against {against} on {documents}, p = {p_value:.2g}"
+        outcome = "wins" if each.version == winner else "beaten" if each.version in winning else _lost(champion)
+        if outcome != "wins":
+            better = outcome == "beaten"
+            reason += f"; version {winner} is better still" if better else f", not significantly better at {alpha:g}"
+        score = share_right(each.right, seed)
+        rows.append(Row(each.version, each.architecture, score, gap, p_value, outcome, reason, "accuracy"))
+    newest = max(candidates, key=lambda each: each.version)
+    if champion:
+        standing = share_right(newest.rival, seed) if len(newest.rival) else None
+        rows.append(Row(*champion, standing, None, None, "champion", "the champion", "accuracy"))
+    rows.sort(key=lambda row: (row.version != winner, -(row.score.value if row.score else 0.0)))
+    runner_up = next((row.version for row in rows if row.version != winner), None)
+    return Verdict(winner, None if champion else winner, runner_up, tuple(rows), newest.measured_on)
+
+
+def _lost(champion: object) -> str:
+    return "loses" if champion else REFUSED
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

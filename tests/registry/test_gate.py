@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from lmflow.errors import InputError
 from lmflow.evaluation import compression
 from lmflow.evaluation.scores import Scores
-from lmflow.registry.gate import Contender, EmbeddingContender, holm, judge_embeddings, judge_language_models
+from lmflow.registry.gate import (
+    Contender,
+    EmbeddingContender,
+    HeadContender,
+    holm,
+    judge_embeddings,
+    judge_language_models,
+    judge_task_heads,
+)
 
 N = 200
 
@@ -109,3 +117,45 @@ def test_embeddings_that_no_test_judged_are_taken_by_age_and_the_table_says_so()
     assert verdict.winner == 2
     assert verdict.measured_on == "no word test"
     assert "no test judged both" in verdict.rows[0].reason
+
+
+def head(version: int, right: float, rival: float, documents: int = 400, overlap: float = 0.8) -> HeadContender:
+    """A head right on a share of the documents, its rival on another, alike on most."""
+    draw = np.random.default_rng(version)
+    luck = draw.random(documents)
+    other = np.where(draw.random(documents) < overlap, luck, draw.random(documents))
+    return HeadContender(version, "logistic-regression", luck < right, other < rival, f"d{version}")
+
+
+def test_the_first_head_must_beat_the_most_frequent_class() -> None:
+    verdict = judge_task_heads(None, [head(1, 0.8, 0.5)])
+    assert (verdict.first, verdict.winner, verdict.measured_on) == (1, 1, "d1")
+    row = verdict.rows[0].flat()
+    assert row["outcome"] == "wins" and row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    assert "accuracy against the most frequent class on 400 held-out documents" in row["reason"]
+    refused = judge_task_heads(None, [head(1, 0.5, 0.5)])
+    assert (refused.first, refused.winner, refused.runner_up) == (None, None, 1)
+    assert refused.rows[0].outcome == "refused" and "not significantly better at 0.05" in refused.rows[0].reason
+    best = judge_task_heads(None, [head(1, 0.7, 0.5), head(2, 0.9, 0.5), head(3, 0.5, 0.5)])
+    assert best.winner == best.first == 2
+    assert {row.version: row.outcome for row in best.rows} == {1: "beaten", 2: "wins", 3: "refused"}
+
+
+def test_a_later_head_needs_a_significant_win_on_enough_documents() -> None:
+    champion = (1, "logistic-regression")
+    assert judge_task_heads(champion, [head(2, 0.8, 0.6)]).winner == 2
+    kept = judge_task_heads(champion, [head(2, 0.8, 0.8), head(3, 0.6, 0.8)])
+    assert kept.winner == 1
+    assert {row.version: row.outcome for row in kept.rows} == {1: "champion", 2: "loses", 3: "loses"}
+    for documents in (0, 19):
+        few = judge_task_heads(champion, [head(2, 1.0, 0.0, documents)])
+        assert few.winner == 1
+        assert f"not compared: only {documents} held-out documents that neither learnt" in few.rows[-1].reason
+
+
+def test_luck_makes_no_champion_of_heads_even_with_many_candidates() -> None:
+    wins = 0
+    for trial in range(40):
+        candidates = [head(100 * trial + number, 0.8, 0.8) for number in range(2, 7)]
+        wins += judge_task_heads((1, "any"), candidates).winner != 1
+    assert wins <= 6

@@ -1,0 +1,59 @@
+"""How a task head goes into MLflow: one model with the vectors it needs, so that it stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from jobs.embedding_registration import MODULES, REQUIREMENTS
+from lmflow import tracking
+from lmflow.embeddings.container import Embedding
+from lmflow.heads import pyfunc_model_path
+from lmflow.heads.classifier import Head
+
+_MODULES: Final = (*MODULES, "lmflow.heads.classifier")
+
+
+def register(
+    opened: tracking.Run,
+    name: str,
+    embedding: Embedding,
+    head: Head,
+    example: str,
+    card: str,
+    tags: Mapping[str, object],
+    folder: Path,
+) -> tracking.ModelVersion:
+    """Register the model.
+
+    Args:
+        opened: the run that trained it.
+        name: `<task>-<lang>`.
+        embedding: the vectors; n-grams stay behind, as vectors of texts are made of words alone.
+        head: what was learnt.
+        example: a text.
+        card: the model card.
+        tags: lineage.
+        folder: where to write its files.
+    """
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    replace(embedding, vectors=replace(embedding.vectors, subwords=None)).save(folder / "embedding.safetensors")
+    head.save(folder / "head.safetensors")
+    answers = [ColSpec("string", "label"), *(ColSpec("double", f"probability_{label}") for label in head.labels)]
+    return opened.log_model(
+        name=name,
+        code=pyfunc_model_path(),
+        artifacts={part: folder / f"{part}.safetensors" for part in ("embedding", "head")},
+        modules=_MODULES,
+        requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+        input_example=pd.DataFrame({"text": [example]}),
+        signature=ModelSignature(inputs=Schema([ColSpec("string", "text")]), outputs=Schema(answers)),
+        description=card,
+        tags=tags,
+    )

@@ -1,6 +1,7 @@
 """Which word tests there are for a language, and where each lies: those of data/catalogue.toml, and a user's own.
 
-Files are looked for beside the catalogue, in gensim's wheel, and anywhere under the setting `evaluation_dir`.
+Files are looked for anywhere under the setting `evaluation_dir`, then beside the catalogue and in gensim's wheel: a
+user's own copy takes the place of the one that ships, and the edition says which was read.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def find_tests(lang: str) -> list[TestFile]:
     there = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     found, taken = [], set()
     for entry in entries:
-        path = _locate(entry, there)
+        path = _locate(entry, there, folder / lang)
         if path is not None:
             taken.add(path)
             found.append(_read(entry, path))
@@ -104,12 +105,15 @@ def gensim_test_data() -> Path:
     return Path(spec.origin).parent / "test" / "test_data"
 
 
-def _locate(entry: Entry, there: list[Path]) -> Path | None:
+def _locate(entry: Entry, there: list[Path], folder: Path) -> Path | None:
+    """A user's copy by one of the usual file names, or <folder>/<name>.tsv or .txt; else the one that ships."""
+    own = [path for name in entry.files for path in there if path.name == name]
+    own += [path for path in there if path.parent == folder and path.stem == entry.name and path.suffix in _SUFFIXES]
+    if own:
+        return own[0]
     if entry.shipped == "lmflow":
         return _DATA / entry.name.partition("_")[0] / entry.files[0]
-    if entry.shipped == "gensim":
-        return gensim_test_data() / entry.files[0]
-    return next((path for name in entry.files for path in there if path.name == name), None)
+    return gensim_test_data() / entry.files[0] if entry.shipped == "gensim" else None
 
 
 def _read(entry: Entry | None, path: Path) -> TestFile:

@@ -165,6 +165,19 @@ def test_a_test_that_a_user_puts_in_place_is_used(home: Path) -> None:
         WordTests.of("zh")
 
 
+@pytest.mark.parametrize("name", ["wordsim353.tsv", "EN-WS-353-ALL.txt", "en/wordsim353.txt"])
+def test_a_users_copy_of_a_test_that_ships_takes_its_place_and_is_named(home: Path, name: str) -> None:
+    path = home / "evaluation" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("tiger\tcat\t7.35\nbook\tpaper\t7.46\ncomputer\tkeyboard\t7.62\n")
+    assert sizes("en") == {**SHIPPED["en"], "wordsim353": 3}
+    read = {test.name: test for test in find_tests("en")}
+    assert read["wordsim353"].path == path and "other than the catalogue's" in read["wordsim353"].edition
+    path.write_bytes((gensim_test_data() / "wordsim353.tsv").read_bytes())
+    assert sizes("en") == SHIPPED["en"]
+    assert not [test.name for test in find_tests("en") if "other" in test.edition]
+
+
 def answers(noise: float, seed: int) -> dict[str, list[list[object]]]:
     human = np.linspace(0, 10, 300)
     cosines = human / 10 + noise * np.random.default_rng(seed).normal(size=300)

@@ -134,6 +134,34 @@ def test_passes_equal_the_reference_in_double_precision(tmp_path: Path) -> None:
     assert ours.context_bias == pytest.approx(theirs[3], abs=1e-3)
 
 
+def in_parts(lines: list[list[str]], words: tuple[str, ...], window: int, parts: int, folder: Path) -> Records:
+    """The same pairs by what divides them, as Spark's partitions come; one partition is empty."""
+    index = {word: row for row, word in enumerate(words)}
+    [(pairs, sums)] = count_pairs(lines, index, window, 10**9)
+    blocks = [(pairs[pairs % parts == part], sums[pairs % parts == part]) for part in range(parts)]
+    return write_records([*blocks[:1], (pairs[:0], sums[:0]), *blocks[1:]], len(words), folder, 10.0, 0.75, seed=1)
+
+
+def test_several_files_hold_each_pair_once_and_are_passed_over_one_after_the_other(tmp_path: Path) -> None:
+    draw = np.random.default_rng(4)
+    words = tuple("abcdefgh")
+    lines = [list(draw.choice(list(words), 20)) for _ in range(30)]
+    (tmp_path / "one").mkdir()
+    whole = written(lines, words, 5, tmp_path / "one", x_max=10.0)
+    records = in_parts(lines, words, 5, 3, tmp_path)
+    assert len(records.files) == 3 and records.count == whole.count
+    there = np.concatenate([Records.read(file) for file in records.files])
+    assert np.array_equal(np.sort(there), np.sort(Records.read(whole.files[0])))
+
+    ours = Parameters.random(len(words), 6, seed=3)
+    theirs = [np.array(each, float) for each in (ours.words, ours.contexts, ours.word_bias, ours.context_bias)]
+    squares = [np.ones_like(each) for each in theirs]
+    for _ in range(10):
+        expected = reference_pass(there, theirs, squares, 0.05)
+        assert one_pass(records, ours, 0.05, 1) == pytest.approx(expected, rel=1e-3)
+    assert ours.words == pytest.approx(theirs[0], abs=1e-3)
+
+
 @pytest.fixture(scope="module")
 def counted(lee: Sentences, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, Vocabulary]:
     vocabulary = frequent_words(lee, CONFIG.min_count)
@@ -150,6 +178,17 @@ def test_related_words_come_near_and_the_same_bytes_again(counted: tuple[Records
     assert "palestinian" in [word for word, _ in vectors.most_similar("israeli", 10)]
     again = train_glove(*counted, CONFIG, lambda epoch, loss: None)
     assert again.vectors.matrix.tobytes() == vectors.matrix.tobytes()
+
+
+def test_several_files_teach_as_much_as_one(
+    lee: Sentences, counted: tuple[Records, Vocabulary], tmp_path: Path
+) -> None:
+    lines = [line.split() for line in lee.path.read_text().splitlines()]
+    records = in_parts(lines, counted[1].words, CONFIG.window, 4, tmp_path)
+    assert len(records.files) == 4
+    one, several = (train_glove(each, counted[1], CONFIG, lambda *_: None) for each in (counted[0], records))
+    assert several.losses[-1] == pytest.approx(one.losses[-1], rel=0.05)
+    assert "palestinian" in [word for word, _ in several.vectors.most_similar("israeli", 10)]
 
 
 def test_threads_learn_as_well_as_one(counted: tuple[Records, Vocabulary]) -> None:

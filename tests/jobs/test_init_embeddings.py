@@ -27,6 +27,20 @@ def test_tokens_start_from_the_vectors_that_the_option_names(mlflow_server: str)
     assert "init_embeddings_digest" in tracking.client().get_run(started["run_id"]).data.params
     assert train_language_model.run(warm, Progress())["status"] == "nothing_new"
 
+    tracking.client().set_registered_model_alias("embeddings-en", "champion", str(vectors["version"]))
+    by_alias = warm.model_copy(update={"init_embeddings": "models:/embeddings-en@champion"})
+    same = train_language_model.run(by_alias, Progress())  # what the alias stands for is what counts
+    assert (same["status"], same["version"]) == ("nothing_new", started["version"])
+    other = train_embeddings.run(options.model_copy(update={"seed": 2}), Progress())
+    tracking.client().set_registered_model_alias("embeddings-en", "champion", str(other["version"]))
+    moved = train_language_model.run(by_alias, Progress())
+    assert moved["version"] > started["version"]
+    params = [tracking.client().get_run(each["run_id"]).data.params for each in (started, moved)]
+    assert params[0]["init_embeddings_digest"] != params[1]["init_embeddings_digest"]
+    with pytest.raises(InputError, match="embeddings-en@shelf cannot be read"):
+        gone = warm.model_copy(update={"init_embeddings": "models:/embeddings-en@shelf"})
+        train_language_model.run(gone, Progress())
+
     with pytest.raises(InputError, match="embeddings-en/99 cannot be read"):
         gone = warm.model_copy(update={"init_embeddings": "models:/embeddings-en/99"})
         train_language_model.run(gone, Progress())

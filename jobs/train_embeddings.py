@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -147,8 +148,9 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     os.environ["PYTHONHASHSEED"] = str(options.seed)  # of the processes this one starts
     name = f"embeddings-{options.lang}"
     wording = _wording(options)
-    if options.start_from == "newest":
-        options = options.model_copy(update={"start_from": _newest(name, options, wording, progress)})
+    start = _start(name, options, wording, progress)
+    # An alias moves: what it stands for decides the result.
+    options = options.model_copy(update={"start_from": start.version.uri if start else None})
     recipe = _recipe(options, wording)
     source = find_source(options.train_file, options.corpus_version)
     done = registry.find(name, {**source.tags, "recipe": recipe})
@@ -157,14 +159,33 @@ def run(options: TrainEmbeddingsOptions, progress: Progress) -> Result:
     work = settings().home / "work"
     work.mkdir(parents=True, exist_ok=True)
     with exclusive(f"train_{name}"), tempfile.TemporaryDirectory(dir=work) as folder:
-        task = _prepare(options, source, wording, Path(folder), progress)
-        if isinstance(task, str):
-            return nothing_new(registry.resolve(options.start_from or "", "--start-from"), task)
+        task = _prepare(options, source, wording, start, Path(folder), progress)
+        if isinstance(task, _Nothing):
+            return nothing_new(task.known_to, task.reason)
         tags = {**source.tags, "recipe": recipe, "input_digest": digest([task.text.digest, recipe])}
         done = registry.find(name, {"input_digest": tags["input_digest"]})
         if done is not None:
             return nothing_new(done, f"version {done.version} has the same options and text")
-        return _train(options, name, source, task, tags, Path(folder), progress)
+        return _train(options, name, source, task, tags, start, Path(folder), progress)
+
+
+@dataclass(frozen=True)
+class _Registered:
+    """A version and its vectors, which are read once, when they are first needed."""
+
+    version: registry.Version
+
+    @cached_property
+    def embedding(self) -> Embedding:
+        return load_embedding(self.version.uri)
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """There is nothing to learn: a version knows it all."""
+
+    known_to: registry.Version
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -197,19 +218,26 @@ def _recipe(options: TrainEmbeddingsOptions, wording: Wording) -> str:
 
 
 def _prepare(
-    options: TrainEmbeddingsOptions, source: Source, wording: Wording, folder: Path, progress: Progress
-) -> _Task | str:
+    options: TrainEmbeddingsOptions,
+    source: Source,
+    wording: Wording,
+    start: _Registered | None,
+    folder: Path,
+    progress: Progress,
+) -> _Task | _Nothing:
     """Write the text; a reason instead when there is nothing to learn."""
     workers = options.workers or default_workers()
-    if options.start_from:
-        parent = registry.resolve(options.start_from, "--start-from")
+    if start is not None:
+        parent = start.version
         known = parent.tags.get("corpus_version")
         share = new_share(source, int(known) if known else None, options.lang)
         if not share:
-            return f"nothing was added to the text since {parent.uri} learnt it"
+            return _Nothing(parent, f"nothing was added to the text since {parent.uri} learnt it")
         if source.file is not None or share <= options.max_new_share:
             progress.say(f"writing the text that is new since {parent.uri}")
-            state = _state(parent, options, wording, folder)
+            _check_fits(start, options, wording)
+            file = tracking.download(parent.run_id, "state/state.safetensors", folder)
+            state = State.load(start.embedding, file)
             text = write_update(source, int(known) if known else None, share, options.lang, wording, workers, folder)
             return _Task(text.text, wording, text.new, state)
         progress.say(f"{share:.0%} of the text is new since {parent.uri}: training on everything")
@@ -217,29 +245,32 @@ def _prepare(
     return _Task(write_whole(source, options.lang, wording, options.phrases, workers, folder), wording)
 
 
-def _newest(name: str, options: TrainEmbeddingsOptions, wording: Wording, progress: Progress) -> str | None:
-    """The champion if it is of this algorithm, else the newest version that is; None if other options made it."""
+def _start(name: str, options: TrainEmbeddingsOptions, wording: Wording, progress: Progress) -> _Registered | None:
+    """The version to go on from, if there is to be one.
+
+    newest: the champion if it is of this algorithm, else the newest version that is; none if other options made it.
+    """
+    if options.start_from is None:
+        return None
+    if options.start_from != "newest":
+        return _Registered(registry.resolve(options.start_from, "--start-from"))
     champion = registry.aliases(name).get(CHAMPION)
     versions = sorted(registry.versions(name), key=lambda each: (each.version != champion, -each.version))
     alike = next((each for each in versions if each.tags.get("architecture") == options.algorithm), None)
     if alike is None:
         return None
+    start = _Registered(alike)
     try:
-        _fitting(alike, options, wording)
+        _check_fits(start, options, wording)
     except InputError as error:
         progress.say(f"training on everything ({error})")
         return None
-    return alike.uri
+    return start
 
 
-def _state(parent: registry.Version, options: TrainEmbeddingsOptions, wording: Wording, folder: Path) -> State:
-    embedding = _fitting(parent, options, wording)
-    return State.load(embedding, tracking.download(parent.run_id, "state/state.safetensors", folder))
-
-
-def _fitting(parent: registry.Version, options: TrainEmbeddingsOptions, wording: Wording) -> Embedding:
-    """A version's vectors; an InputError when other options made them than those given now."""
-    embedding = load_embedding(parent.uri)
+def _check_fits(start: _Registered, options: TrainEmbeddingsOptions, wording: Wording) -> None:
+    """Refuse a version that other options made than those given now."""
+    parent, embedding = start.version, start.embedding
     if embedding.wording != wording:
         raise InputError(f"--start-from {parent.uri}: its text was {embedding.wording}; give the same options")
     if embedding.vectors.matrix.shape[1] != options.dim:
@@ -252,7 +283,6 @@ def _fitting(parent: registry.Version, options: TrainEmbeddingsOptions, wording:
         for name in ("min_n", "max_n", "bucket"):
             if (there := getattr(subwords, name)) != getattr(options, name):
                 raise InputError(f"--start-from {parent.uri}: give its --{name.replace('_', '-')} {there}")
-    return embedding
 
 
 def _train(
@@ -261,6 +291,7 @@ def _train(
     source: Source,
     task: _Task,
     tags: dict[str, str],
+    start: _Registered | None,
     folder: Path,
     progress: Progress,
 ) -> Result:
@@ -273,7 +304,7 @@ def _train(
         profile = sentences.profile()
         opened.log_dataset(f"sentences-{options.lang}", source.uri, source.digest, "training", profile, source.version)
         training = _learn(options, config, task, folder, progress)
-        before = options.start_from or _champion(name)
+        before = start or _champion(name)
         training, moved = _aligned(before, options, task.wording, training)
         progress.say(f"judging {len(training.vectors.words):,} vectors")
         report = tests.judge(training.vectors)
@@ -291,7 +322,7 @@ def _train(
         card = model_card(name, training.vectors, sentences, logged, source.words, report.rows(), moved, worded)
         opened.log_text(card, "model_card.md")
         figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
-        turned = {"aligned_to": before} if before and moved else {}
+        turned = {"aligned_to": before.version.uri} if before and moved else {}
         made = {"architecture": options.algorithm, "seed": config.seed, **turned}
         lineage = {**tags, **figures, **made, **tracking.lineage()}
         embedding = _embedding(training, options.lang, task.wording)
@@ -341,19 +372,20 @@ def _learn(
         return train_word2vec(sentences, config, on_epoch)
 
 
-def _champion(name: str) -> str | None:
-    version = registry.aliases(name).get(CHAMPION)
-    return f"models:/{name}/{version}" if version else None
+def _champion(name: str) -> _Registered | None:
+    number = registry.aliases(name).get(CHAMPION)
+    found = [version for version in registry.versions(name) if version.version == number]
+    return _Registered(found[0]) if found else None
 
 
 def _aligned(
-    uri: str | None, options: TrainEmbeddingsOptions, wording: Wording, training: Training
+    start: _Registered | None, options: TrainEmbeddingsOptions, wording: Wording, training: Training
 ) -> tuple[Training, Drift | None]:
     """Turn the vectors into the space of the version that went before, and say what moved; as they are without one."""
-    if uri is None:
+    if start is None:
         return training, None
     try:
-        before = load_embedding(uri)
+        before = start.embedding
         turn = rotation(before.vectors, training.vectors)
     except (InputError, ValueError):  # of another format or length: there is nothing to compare with
         return training, None

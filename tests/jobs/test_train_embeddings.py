@@ -17,6 +17,8 @@ import pytest
 from jobs.command import Progress
 from jobs.train_embeddings import TrainEmbeddingsOptions, run
 from lmflow import registry, tracking
+from lmflow.embeddings.container import Embedding
+from lmflow.embeddings.registered import load_embedding
 from lmflow.errors import InputError
 from lmflow.evaluation.catalogue import gensim_test_data
 from lmflow.lake import Lake
@@ -208,7 +210,9 @@ def test_other_algorithms_end_in_the_same_kind_of_model(mlflow_server: str, tmp_
     assert len(words) - 1 == len((files / "projector" / "vectors.tsv").read_text().splitlines())
 
 
-def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str) -> None:
+def test_an_update_learns_what_was_added_and_says_what_moved(
+    mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus(lee_documents(batch=21, count=280))
     parent = run(TrainEmbeddingsOptions(lang="en", **FAST, seed=5), Progress())
     assert "drift_common" not in parent["metrics"] or parent["metrics"]["drift_common"] > 0
@@ -221,8 +225,15 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
 
     new = {**lee_documents(batch=22, count=1)[0], "doc_id": "new", "text": "zyzzyva beetles eat wheat\n" * 40}
     corpus([{**new, "n_chars": len(new["text"])}])
+    reads: list[str] = []
+
+    def counted(uri: str) -> Embedding:
+        reads.append(uri)
+        return load_embedding(uri)
+
+    monkeypatch.setattr("jobs.train_embeddings.load_embedding", counted)
     update = run(newest, Progress())
-    assert update["version"] > parent["version"]
+    assert update["version"] > parent["version"] and reads == [parent["model_uri"]]  # vectors may be large
     [registered] = [each for each in registry.versions("embeddings-en") if each.version == update["version"]]
     assert registered.tags["aligned_to"] == parent["model_uri"]
     assert update["words"] < parent["words"] / 2  # only the new text, and some old
@@ -249,6 +260,38 @@ def test_an_update_learns_what_was_added_and_says_what_moved(mlflow_server: str)
 
     everything = run(options.model_copy(update={"max_new_share": 0.001, "seed": 6}), Progress())
     assert everything["words"] > parent["words"]
+
+
+def test_an_update_from_an_alias_is_named_by_the_version_that_it_stood_for(mlflow_server: str) -> None:
+    corpus(lee_documents(batch=61, count=200))
+    options = TrainEmbeddingsOptions(lang="en", **FAST, seed=61)
+    parent = run(options, Progress())
+    tracking.client().set_registered_model_alias("embeddings-en", "shelf", str(parent["version"]))
+    corpus(lee_documents(batch=62, start=200, count=10))
+    from_alias = options.model_copy(update={"start_from": "models:/embeddings-en@shelf"})
+    update = run(from_alias, Progress())
+    assert registry.resolve(update["model_uri"], "").tags["aligned_to"] == parent["model_uri"]
+    assert run(from_alias, Progress())["status"] == "nothing_new"
+    by_number = run(options.model_copy(update={"start_from": parent["model_uri"]}), Progress())
+    assert (by_number["status"], by_number["version"]) == ("nothing_new", update["version"])
+
+
+def test_an_older_corpus_trains_as_it_was(mlflow_server: str) -> None:
+    corpus(lee_documents(batch=71, count=100))
+    version = Lake.open().table("corpus").version()
+    corpus([{**lee_documents(batch=72, count=1)[0], "text": "zyzzyva beetles eat wheat\n" * 40}])
+    options = TrainEmbeddingsOptions(lang="en", **FAST, seed=71)
+    new = run(options, Progress())
+    old = run(options.model_copy(update={"corpus_version": version}), Progress())
+    assert registry.resolve(old["model_uri"], "").tags["corpus_version"] == str(version)
+    assert old["words"] < new["words"] and old["metrics"]["documents"] == 100 == new["metrics"]["documents"] - 1
+    answers = [
+        load("embeddings-en", each["version"]).predict([{"task": "vector", "word": "zyzzyva"}])[0]
+        for each in (old, new)
+    ]
+    assert "error" in answers[0] and len(answers[1]) == 30
+    again = run(options.model_copy(update={"corpus_version": version}), Progress())
+    assert (again["status"], again["version"]) == ("nothing_new", old["version"])
 
 
 def test_an_option_of_another_algorithm_is_refused() -> None:

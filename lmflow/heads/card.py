@@ -45,8 +45,9 @@ mean of a text's word vectors (smooth inverse frequency); the vectors are in the
 
 ## Scores
 
-On {metrics["test_documents"]:,.0f} held-out documents, none a copy or near copy of one it learnt from;
+On {metrics["test_documents"]:,.0f} held-out documents, none a copy or (by MinHash) near copy of one it learnt from;
 {metrics["test_coverage"]:.1%} of them have a word that the vectors know. Intervals of 95 % by bootstrap over documents.
+Where the corpus has these texts too, the vectors have read them, without their labels.
 
 | | accuracy | macro-F1 |
 |---|---|---|

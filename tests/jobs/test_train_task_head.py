@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import promote_model, rollback_model, train_task_head
+from jobs import forget_documents, promote_model, rollback_model, train_task_head
 from jobs.command import Progress
+from jobs.forget_documents import ForgetDocuments
 from jobs.promote_model import PromoteModel
 from jobs.rollback_model import RollbackModel
 from jobs.train_embeddings import TrainEmbeddingsOptions
@@ -98,6 +99,7 @@ def test_a_head_over_the_champions_vectors_is_learnt_and_judged_once(mlflow_serv
     tracking.client().set_registered_model_alias("embeddings-zh", "champion", uri.rpartition("/")[2])
     file = write(tmp_path / "reviews.jsonl", reviews())
     first = train("opinion", file, embeddings=None)
+    assert json.loads(json.dumps(first, allow_nan=False)) == first
     metrics = first["metrics"]
     assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
     assert metrics["test_accuracy_low"] > metrics["majority_accuracy"]
@@ -231,6 +233,14 @@ def test_newsgroups_are_told_apart_in_english(mlflow_server: str, tmp_path: Path
     assert {each["label"] for each in done["by_class"]} == {"atheism", "space"}
     assert done["metrics"]["test_documents"] == pytest.approx(20, abs=2)
     assert done["metrics"]["test_accuracy"] > done["metrics"]["majority_accuracy"]
+
+
+def test_what_the_corpus_forgets_marks_the_head_as_it_marks_its_vectors(mlflow_server: str, tmp_path: Path) -> None:
+    corpus(lee_documents(count=150))
+    learnt = train_embeddings(TrainEmbeddingsOptions(lang="en", **FAST, seed=150), PROGRESS)["model_uri"]
+    trained = train("memory", write(tmp_path / "posts.jsonl", posts()), lang="en", embeddings=learnt)
+    forgotten = forget_documents.run(ForgetDocuments(doc_id=("news:1:3",), reason="asked"), PROGRESS)
+    assert {learnt, trained["model_uri"]} <= set(forgotten["models"])
 
 
 def many(label: str, number: int, start: int = 0) -> list[Row]:

@@ -91,11 +91,9 @@ def read(path: str, kind: Format | None, columns: LabelledColumns, encoding: str
         InputError: nothing is there, a column is missing, or no row has a text and one class.
     """
     own_files.check_encoding(encoding)
-    files = own_files.find(path, kind, option)
-    if plain := next((uri for uri, _, told, _, _ in files if told == "text"), None):
-        raise InputError(
-            f"{option} {path}: {plain} is plain text, which has no labels; give JSON Lines, CSV or Parquet"
-        )
+    files = [file for file in own_files.find(path, kind, option) if file[2] != "text"]
+    if not files:
+        raise InputError(f"{option} {path} is plain text, which has no labels; give JSON Lines, CSV or Parquet")
     collection = Collection("", "", "", columns, encoding)
     parts = [part for uri, name, told, size, _ in files for part in own_files.parts(uri, name, told, size)]
     if not any(size for _, _, _, size, _ in files) or not parts:
@@ -108,7 +106,8 @@ def read(path: str, kind: Format | None, columns: LabelledColumns, encoding: str
             if isinstance(row, str):
                 left_out["failed"] += 1
                 continue
-            text, label = own_files.value(row, columns.text) or "", (own_files.value(row, columns.label) or "").strip()
+            text, label = (_whole(own_files.value(row, name) or "") for name in (columns.text, columns.label))
+            label = label.strip()
             if not text.strip() or not label:
                 left_out["without_label" if text.strip() else "without_text"] += 1
             else:
@@ -118,6 +117,11 @@ def read(path: str, kind: Format | None, columns: LabelledColumns, encoding: str
         shown = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number) or "it has no row"
         raise InputError(f"{option} {path}: no row has a text and one label ({shown.replace('_', ' ')})")
     return found
+
+
+def _whole(text: str) -> str:
+    """With surrogates joined, or replaced where they are alone: those can be written nowhere."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _each_once(rows: Sequence[tuple[str, str]], left_out: Counter[str]) -> Labelled:

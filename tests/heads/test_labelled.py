@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from lmflow.errors import InputError
 from lmflow.heads.labelled import Labelled, LabelledColumns, apart_from, read, splits
+from lmflow.heads.record import Record
 from tests.corpus.documents import NOUNS, PLACES, VERBS
 
 COLUMNS = LabelledColumns()
@@ -40,7 +42,11 @@ def test_every_format_and_order_gives_the_same_documents(tmp_path: Path) -> None
         tmp_path / "rows.parquet",
     )
     columns = LabelledColumns(text="body", label="class")
-    for name in ("rows.csv", "rows.parquet"):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "README.md").write_text("what these are")
+    shutil.copy(tmp_path / "rows.csv", folder)
+    for name in ("rows.csv", "rows.parquet", "folder"):
         other = read(str(tmp_path / name), None, columns, "utf-8", "--train-file")
         assert (other.digest, other.ids, other.labels) == (plain.digest, plain.ids, plain.labels)
     assert documents(tmp_path, [*rows[:-1], (rows[-1][0], "c")]).digest != plain.digest
@@ -58,6 +64,23 @@ def test_a_text_counts_once_and_not_at_all_when_its_labels_disagree(tmp_path: Pa
         "failed": 1, "without_text": 1, "without_label": 1, "repeated": 1, "contradictory": 2,
     }  # fmt: skip
     assert len(rows) + 1 == len(found) + sum(found.left_out.values())
+
+
+def test_a_record_is_read_as_it_was_written_whatever_the_texts_hold(tmp_path: Path) -> None:
+    rows = [("cut off \ud83d", "odd \udc00"), *((sentence(number), "ab"[number % 2]) for number in range(20))]
+    found = documents(tmp_path, rows)
+    learnt, held_out = found.take(range(15)), found.take(range(15, 21))
+    written = Record.of(learnt, ("train",) * 14 + ("valid",), held_out, ("a",) * 6)
+    written.write(tmp_path / "record.parquet")
+    read_again = Record.read(tmp_path / "record.parquet")
+    assert read_again.ids == found.ids and read_again.texts == ("",) * 15 + held_out.texts
+    assert (read_again.keys == found.fingerprints.keys).all()
+    assert read_again.held_out.tolist() == [False] * 15 + [True] * 6
+    rows_of = list(range(15, 21))
+    assert read_again.right(rows_of).tolist() == [label == "a" for label in held_out.labels]
+    assert read_again.rows_unknown_to(read_again) == rows_of  # it learnt none of them
+    other = Record.of(held_out, ("train",) * 6, learnt, ("b",) * 15)
+    assert read_again.rows_unknown_to(other) == []
 
 
 def test_near_copies_stay_on_one_side_and_every_class_is_on_each(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from lmflow.crawl.urls import canonical_url
-from lmflow.extract import boilerplate, page_facts, second_opinion
+from lmflow.extract import boilerplate, page_facts, page_tree, second_opinion, selectors
 from lmflow.extract.charset import decode
 
 _DENSE_SCRIPTS: Final = frozenset({"zh", "ja", "ko", "yue", "wuu"})
@@ -47,14 +47,14 @@ def extract(html: bytes, url: str, charset: str = "") -> Article:
         The article, one paragraph a line; never raises for broken pages.
     """
     from trafilatura import bare_extraction
-    from trafilatura.utils import load_html
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     logging.getLogger("htmldate").setLevel(logging.CRITICAL)
     second_opinion.install()
+    selectors.install()
     nothing = Article("", "", (), None, "", canonical_url(url))
     try:
-        tree = load_html(decode(html, charset))
+        tree = page_tree.parse(decode(html, charset))
         if tree is None:
             return nothing
         facts = page_facts.read(tree)

@@ -36,6 +36,7 @@ _LINE_SHARE: Final = 0.5
 
 def prune(tree: Any) -> None:
     """Take elements out of a parsed page (an lxml tree, changed in place)."""
+    _drop_unread(tree)
     captions = tree.findall(".//figcaption")
     if sum(map(_length, captions)) > _length_of_paragraphs(tree):
         captions = []  # a story told in captions
@@ -47,14 +48,24 @@ def prune(tree: Any) -> None:
             element.drop_tree()
 
 
+def _drop_unread(tree: Any) -> None:
+    """Drop what no extractor reads (scripts but JSON-LD, styles, links): each would copy and search it."""
+    for element in list(tree.iter("script", "style")):
+        if element.get("type") != "application/ld+json":
+            element.drop_tree()
+    for head in tree.findall("head"):
+        for element in list(head.iterchildren("link", "meta")):
+            element.drop_tree()
+
+
 def _is_beside(element: Any) -> bool:
     if element.tag == "blockquote":
         return not _EMBEDS.isdisjoint((element.get("class") or "").split())
     links = element.findall(".//a")
     if len(links) < _FEWEST_LINKS:
         return False
-    linked = sum(len("".join(link.itertext()).strip()) for link in links)
-    return linked >= _LINK_SHARE * len("".join("".join(element.itertext()).split()))
+    linked = sum(map(_length, links))
+    return linked >= _LINK_SHARE * len("".join(element.text_content().split()))
 
 
 def _later_articles(tree: Any) -> list[Any]:
@@ -70,7 +81,7 @@ def _length_of_paragraphs(element: Any) -> int:
 
 
 def _length(element: Any) -> int:
-    return len("".join(element.itertext()).strip())
+    return len(element.text_content().strip())
 
 
 def tidy(lines: Sequence[str], title: str, stated: str) -> list[str]:
@@ -109,7 +120,7 @@ def tidy(lines: Sequence[str], title: str, stated: str) -> list[str]:
 
 def paragraphs(tree: Any) -> list[str]:
     """Every paragraph of a pruned page, in order; one line each."""
-    return [" ".join("".join(element.itertext()).split()) for element in tree.iter("p", "h2", "h3")]
+    return [" ".join(element.text_content().split()) for element in tree.iter("p", "h2", "h3")]
 
 
 def recover(lines: list[str], page: Sequence[str], stated: str) -> list[str]:

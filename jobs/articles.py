@@ -28,7 +28,8 @@ VISITS: Final = pa.schema(
         *((name, pa.timestamp("us", tz="UTC")) for name in ("fetched_at", "retry_at")),
     ]
 )
-_PAGES_A_TASK: Final = 2_000
+#: Two seconds: so long at most all cores but one wait for the last task.
+_PAGES_A_TASK: Final = 100
 
 
 def stage(

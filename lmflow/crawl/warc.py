@@ -6,7 +6,6 @@ archives do. Record positions are known when they are written: a document points
 
 from __future__ import annotations
 
-import gzip
 import io
 import uuid
 import zlib
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import IO, Final
 
-from isal import igzip
+from isal import igzip, isal_zlib
 
 _TRANSFER_HEADERS: Final = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 #: Of ISA-L. zlib's level 4 makes news pages 10 % smaller and takes nine times as long, which was half of a crawl's.
@@ -139,8 +138,8 @@ def read_response(file: IO[bytes], place: Place) -> bytes:
     """
     file.seek(place.offset)
     try:
-        record = gzip.decompress(file.read(place.length))
-    except (OSError, EOFError, zlib.error) as error:
+        record = igzip.decompress(file.read(place.length))
+    except (OSError, EOFError, isal_zlib.error) as error:
         raise ValueError(f"no WARC record at {place.offset}: {error}") from None
     head, found, block = record.partition(b"\r\n\r\n")
     if not found or not head.startswith(b"WARC/1.") or b"WARC-Type: response" not in head:

@@ -132,8 +132,7 @@ def recover(lines: list[str], page: Sequence[str], stated: str) -> list[str]:
         stated: JSON-LD's `articleBody`, empty for none.
     """
     own = _WORD.findall(stated.lower())
-    found = sum(len(_WORD.findall(line.lower())) for line in lines)
-    if not own or found >= _LOST_SHARE * len(own):
+    if not own or sum(len(_WORD.findall(line.lower())) for line in lines) >= _LOST_SHARE * len(own):
         return lines
     known = set(zip(own, own[1:], own[2:], strict=False))
     words = [_WORD.findall(line.lower()) for line in page]

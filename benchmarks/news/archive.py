@@ -5,14 +5,16 @@
 
 Wall-clock seconds of the job's two stages (reading and selecting; extracting), as the job itself reports them, for each
 number of cores in turn, and what trafilatura alone takes for fundus' pages on one core in the same run, before, between
-and after. The archive holds fundus' pages again and again, each at an address of its own. Needs no MLflow server of
-yours: one is started for each run.
+and after. Beside each, how many times as much a loop of integers does on so many cores as on one: the most that the
+machine can give. The archive holds fundus' pages again and again, each at an address of its own. Needs no MLflow server
+of yours: one is started for each run.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import os
 import re
 import subprocess
@@ -38,6 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     rates, stages = [_trafilatura_alone(options.fundus, options.pages)], dict[int, dict[str, float]]()
+    ceilings: dict[int, list[float]] = {cores: [_ceiling(cores)] for cores in options.cores}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "news.warc.gz"
         path.write_bytes(archive(options.fundus, options.pages))
@@ -47,14 +50,17 @@ def main() -> None:
             found = re.findall(r"(reading|extracting).*? in ([\d.]+) s", said)
             stages[cores] = {name: float(seconds) for name, seconds in found}
             rates.append(_trafilatura_alone(options.fundus, options.pages))
+            ceilings[cores].append(_ceiling(cores))
     alone = sum(rates) / len(rates)
     spread = f"{min(rates):.1f} to {max(rates):.1f}"
     print(f"{options.pages} pages; trafilatura alone on one core {alone:.1f} pages/s ({spread})")
     for cores, seconds in stages.items():
         rate, reading = options.pages / seconds["extracting"], options.pages / seconds["reading"]
+        loops = " and ".join(f"{ceiling:.2f}" for ceiling in ceilings[cores])
         print(
             f"{cores} core(s): extracting {rate:.1f} pages/s, {rate / alone:.2f} times trafilatura on one core "
-            f"({rate / alone / cores:.2f} a core); reading {reading:.0f} pages/s in one task; "
+            f"({rate / alone / cores:.2f} a core; a loop of integers {loops} times); "
+            f"reading {reading:.0f} pages/s in one task; "
             f"30,000 pages would take {30_000 * sum(seconds.values()) / options.pages / 60:.1f} minutes"
         )
 
@@ -67,6 +73,23 @@ def _trafilatura_alone(root: Path, pages: int) -> float:
     for page in chosen:
         trafilatura.extract(page.html, url=page.url, include_comments=False)
     return len(chosen) / (time.monotonic() - started)
+
+
+def _ceiling(cores: int) -> float:
+    """How many times as much so many processes do in the same time as one."""
+    return cores * _loops(1) / _loops(cores)
+
+
+def _loops(processes: int) -> float:
+    """Seconds until each of so many processes has gone round a loop."""
+    context = multiprocessing.get_context("fork")
+    running = [context.Process(target=sum, args=(range(60_000_000),)) for _ in range(processes)]
+    started = time.monotonic()
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    return time.monotonic() - started
 
 
 def _wait_for(url: str, timeout_s: float = 180) -> None:

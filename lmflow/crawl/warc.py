@@ -138,8 +138,8 @@ def read_response(file: IO[bytes], place: Place) -> bytes:
     """
     file.seek(place.offset)
     try:
-        record = igzip.decompress(file.read(place.length))
-    except (OSError, EOFError, isal_zlib.error) as error:
+        record: bytes = igzip.decompress(file.read(place.length))  # type: ignore[no-untyped-call]
+    except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]
         raise ValueError(f"no WARC record at {place.offset}: {error}") from None
     head, found, block = record.partition(b"\r\n\r\n")
     if not found or not head.startswith(b"WARC/1.") or b"WARC-Type: response" not in head:

@@ -5,6 +5,8 @@ import io
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lmflow.crawl.warc import Place, WarcWriter, read_response
 
@@ -49,3 +51,18 @@ def test_a_wrong_place_is_an_error() -> None:
     for place in (Place(3, 20), Place(0, 10), Place(0, writer.size)):
         with pytest.raises(ValueError, match="no WARC"):
             read_response(io.BytesIO(writer.content), place)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_damaged_record_is_an_error_or_the_page(at: int, change: int) -> None:
+    writer = WarcWriter("lmflow/0.1")
+    place = writer.add_response("https://x.org/", 200, {}, bytes(range(256)) * 8, NOW)
+    content = bytearray(writer.content)
+    content[place.offset + at % place.length] ^= change
+    for damaged in (bytes(content), writer.content[: place.offset + at % place.length]):
+        try:
+            page = read_response(io.BytesIO(damaged), place)
+        except ValueError as error:
+            assert "no WARC" in str(error)
+        else:
+            assert page == bytes(range(256)) * 8

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmflow.extract.article import extract
-from lmflow.extract.boilerplate import recover, tidy
+from lmflow.extract.boilerplate import prune, recover, tidy
+from lmflow.extract.page_tree import parse
 from tests.extract.test_article import ENGLISH
 
 URL = "https://news.example/2026/story.html"
@@ -92,3 +93,12 @@ def test_a_page_that_is_utf8_is_utf8_whatever_it_is_called() -> None:
     html = page(body).replace(b"charset=utf-8", b"charset=iso-8859-1")
     assert extract(html, URL, "iso-8859-1").title == "Fire in the Hochländer"
     assert "Märchenmontag" in extract(html, URL, "iso-8859-1").text
+
+
+def test_of_scripts_only_statements_of_the_article_stay() -> None:
+    scripts = "<script>let a = 1</script><script type='application/ld+json'>{}</script><style>p {}</style>"
+    tree = parse(page(f"<p>Before{scripts}after</p>", scripts + "<link rel=x href=y>").decode())
+    assert tree is not None
+    prune(tree)
+    assert [script.get("type") for script in tree.iter("script", "style", "link")] == ["application/ld+json"] * 2
+    assert tree.find(".//p").text_content() == "Before{}after"

@@ -321,7 +321,7 @@ def _train(
         worded = None if source.file else task.wording
         card = model_card(name, training.vectors, sentences, logged, source.words, report.rows(), moved, worded)
         opened.log_text(card, "model_card.md")
-        figures = {name: f"{value:.4f}" for name, value in metrics.items() if "_spearman" in name}
+        figures = {name: f"{value:.4f}" for name, value in report.headline().items()}
         turned = {"aligned_to": before.version.uri} if before and moved else {}
         made = {"architecture": options.algorithm, "seed": config.seed, **turned}
         lineage = {**tags, **figures, **made, **tracking.lineage()}

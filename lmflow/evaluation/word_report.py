@@ -73,6 +73,14 @@ class WordReport:
         found = [result.metrics() for result in self.similarity] + [result.metrics() for result in self.analogies]
         return {name: value for each in found for name, value in each.items() if value == value}
 
+    def headline(self) -> dict[str, float]:
+        """Of every test that it knows something of, Spearman's rho or the accuracy, with the ends of its interval."""
+        found = self.metrics()
+        names = [f"{result.test.name}_spearman" for result in self.similarity]
+        names += [result.test.name for result in self.analogies]
+        ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+        return {name: found[name] for name in ends if name in found}
+
     def unknown(self) -> list[str]:
         """The tests that nothing is known of: their words are not in the vocabulary."""
         return [result.test.name for result in self.similarity if not result.coverage] + [

@@ -183,7 +183,7 @@ def _scores(tags: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Figures among a version's tags, each with its 95 % interval where the tags have one."""
     found: dict[str, dict[str, float]] = {}
     for tag in tags:
-        if tag == "test_bits_per_byte" or tag.endswith("_spearman"):
+        if tag == "test_bits_per_byte" or {f"{tag}_low", f"{tag}_high"} <= tags.keys():
             parts = {"value": tag, "low": f"{tag}_low", "high": f"{tag}_high"}
             found[tag] = {part: float(tags[name]) for part, name in parts.items() if name in tags}
     return found

@@ -66,6 +66,8 @@ def test_the_corpus_becomes_a_judged_model_once(mlflow_server: str) -> None:
     registered = registry.versions("embeddings-en")[-1]
     assert registered.version == first["version"] == registry.aliases("embeddings-en")["challenger"]
     assert registered.tags["corpus_version"] == str(Lake.open().table("corpus").version())
+    for name in ("wordsim353_spearman_low", "google_analogies_semantic", "google_analogies_semantic_high"):
+        assert float(registered.tags[name]) == pytest.approx(metrics[name], abs=1e-4)  # what the model page shows
     logged = tracking.client().get_run(first["run_id"])
     assert logged.data.params["dim"] == "30"
     assert logged.data.metrics["wordsim353_spearman"] == pytest.approx(metrics["wordsim353_spearman"])

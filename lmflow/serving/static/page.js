@@ -24,7 +24,9 @@ const WORDS = {
 const NAMES = { en: "English", zh: "中文" };
 const STARTS = { en: ["The government said", "world"], zh: ["中国经济", "经济"] };
 
-const SCORES = { test_bits_per_byte: "bits/byte", wordsim353_spearman: "WordSim-353 ρ", simlex999_spearman: "SimLex-999 ρ" };
+const SCORES = { test_bits_per_byte: "bits/byte", wordsim353_spearman: "WordSim-353 ρ", simlex999_spearman: "SimLex-999 ρ",
+  google_analogies_semantic: "Google semantic", google_analogies_syntactic: "Google syntactic",
+  ca8_semantic: "CA8 semantic", ca8_morphological: "CA8 morphological" };
 
 const at = (id) => document.getElementById(id);
 const made = (tag, text, attributes = {}) => {

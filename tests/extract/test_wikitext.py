@@ -94,7 +94,7 @@ def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: s
         ("<[[L]]> x'''{{flag}}''' y''''z''' m<sup>''2''</sup>", "en", "<L> x y'z m²"),
         ("a\n\n[[wikt:rose|The word rose]]\n\n[[Kategurija:Roses|key]]", "en", "a\nThe word rose"),
         ("{{nowrap|[[a|b|c]] d}} [[File:A|{{nowrap|x}}|[[y]] [[z:w|v]]]] {{lang|de|<b>e</b>}}", "en", "b|c d e"),
-        ("'''Rome''' ({{IPA|ˈroma}}) is [[Italy|Italian]].", "en", "Rome is Italian."),
+        ("'''Rome''' ({{IPA|ˈroma}}) is [[Italy|Italian]].", "en", "Rome (ˈroma) is Italian."),
         ("It is {{convert|5|to|10|km|mi|abbr=on}} long.", "en", "It is 5 to 10 km long."),
         ("He is {{convert|6|ft|3|in|m}} tall.", "en", "He is 6 ft 3 in tall."),
         ("{{formatnum:1234567}} people", "en", "1,234,567 people"),

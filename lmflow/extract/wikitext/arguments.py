@@ -21,7 +21,8 @@ class Arguments(NamedTuple):
         return self.named.get(str(index + 1), "")
 
 
-Renderer = Callable[[Arguments], str]
+#: What a template shows; None when its arguments do not say, so that it is counted as not expanded.
+Renderer = Callable[[Arguments], str | None]
 
 _NAMED = re.compile(r"\s*([\w][\w .-]{0,40}?)\s*=(.*)", re.DOTALL)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from lmflow.extract.wikitext import locales
 from lmflow.extract.wikitext.arguments import Arguments
-from lmflow.extract.wikitext.readings import date_of
+from lmflow.extract.wikitext.dates import date_of
 
 _LONGEST: Final = 400
 _SEVERAL = re.compile(r"\|[^|{}]*[^|{}\s][^|{}]*\|")
@@ -33,7 +33,7 @@ _UNITS: Final = frozenset(
 
 def may_show_words(markup: str, start: int, end: int, name: str) -> bool:
     """Whether an unlisted template from `start` to `end` is worth guessing at, by where and how it stands."""
-    if end - start > _LONGEST:
+    if end - start > _LONGEST or name[0] == "#":  # a function computes, its arguments are not what it shows
         return False
     before = markup[start - 1] if start else "\n"
     if before == "\n" and markup[end : end + 1] in ("\n", ""):

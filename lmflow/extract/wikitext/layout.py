@@ -13,10 +13,12 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
 _INVISIBLE: Final = ("\u200e", "\u200f", "\ufeff", "\u00ad", "\u2060")
 _NEVER: Final = ("\x00", "\x0b", "\x0c", OPEN, CLOSE)  # other control characters cannot occur in XML
-#: Brackets that lost their content (a pronunciation, a coordinate), or its beginning: `(; born 1879)`.
+#: What stands between the contents of brackets; a slash with sounds behind it does not: `(/ˈtaʊər/)`.
+_BETWEEN: Final = r"(?:[;,；，、]|/(?=[ ;,；，、/:)）]))"
+#: Brackets that lost their content (a coordinate, a link to a sound), or its beginning: `(; born 1879)`.
 _DEBRIS: Final = (
-    ("(", re.compile(r"\( *(?:\)|[;,；，、/][;,；，、/: ]*\)?)")),
-    ("（", re.compile(r"（ *(?:）|[;,；，、/][;,；，、/: ]*）?)")),
+    ("(", re.compile(rf"\( *(?:\)|{_BETWEEN}(?:{_BETWEEN}|[: ])*\)?)")),
+    ("（", re.compile(rf"（ *(?:）|{_BETWEEN}(?:{_BETWEEN}|[: ])*）?)")),
 )
 _RESIDUE = re.compile(
     r"\[\[+|\]\]+|\{\{+|\}\}+|\{\||\|\}|</?ref\b[^<>\n]{0,200}>?|</?ref|style\s*=\s*(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s|]*)",

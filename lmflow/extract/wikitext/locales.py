@@ -12,13 +12,13 @@ from typing import Final
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from babel.dates import format_skeleton, parse_pattern
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, get_currency_symbol
 
 _DATA: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _CODES: Final[dict[str, str]] = dict(pair.split(":") for pair in _DATA["codes"].split())
 _OLYMPIC: Final[dict[str, str]] = dict(pair.split(":") for pair in _DATA["countries"].split())
 #: Suffixes and eras that CLDR's long dates carry and articles do not.
-_ERAS = re.compile(r" г\.$| р\.$| թ\.$|ค\.ศ\. ")
+_ERAS = re.compile(r"\s(?:г|р|թ)\.$|ค\.ศ\. ")
 _PLAIN_NUMBER = re.compile(r"([-+−]?)(\d{4,})(\.\d+)?")
 #: Languages that group from five digits on (CLDR's minimumGroupingDigits).
 _FROM_FIVE: Final = frozenset(("es", "pl", "pt", "bg", "it", "et", "hu", "lv", "ka", "ca", "gl"))
@@ -84,6 +84,13 @@ def country(code: str, lang: str) -> str:
     locale = _locale(lang)
     iso = _OLYMPIC.get(code) or next(iter(_ALIASES.get(code, ())), "")
     return str(locale.territories.get(iso, "")) if locale and len(code) == 3 else ""
+
+
+@lru_cache(maxsize=4096)
+def currency(code: str, lang: str) -> str:
+    """The sign of a currency by its code of three letters (ISO 4217), or the code and a gap."""
+    sign = str(get_currency_symbol(code, _locale(lang) or "en"))
+    return f"{code} " if sign == code else sign
 
 
 @lru_cache(maxsize=8192)

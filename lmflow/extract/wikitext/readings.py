@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from lmflow.extract.wikitext import locales
+from lmflow.extract.wikitext import dates, locales
 from lmflow.extract.wikitext.arguments import Arguments, Renderer
+from lmflow.extract.wikitext.biography import biography
 from lmflow.extract.wikitext.expressions import evaluate
 
 _NUMBER = re.compile(r"[-+−–]?[\d.,٫٬ /⁄+]*\d")
@@ -39,6 +40,13 @@ _LABELLED: Final = {
     **dict.fromkeys(("zh", "wuu", "gan"), "："),
 }
 _SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_RUPEES: Final = {
+    "k": "thousand", "t": "thousand", "l": "lakh", "m": "million", "c": "crore", "b": "billion", "lc": "lakh crore",
+}  # fmt: skip
+#: Arguments of `IPAc-en` that say whose pronunciation it is, and are no sounds.
+_SPEAKERS: Final = frozenset(
+    ("us", "uk", "lang", "local", "pron", "also", "usalso", "ukalso", "uslang", "uklang", "us also", "uk also", "audio")
+)
 _TEXT_NAMES: Final = (
     "text",
     "quote",
@@ -89,6 +97,11 @@ def after(suffix: str) -> Renderer:
     return lambda args: f"{args.at(0)}{suffix}"
 
 
+def money(sign: str) -> Renderer:
+    """The amount after the sign of a currency; further arguments say which year's money or where a link goes."""
+    return lambda args: f"{sign}{first(args)}"
+
+
 def items(separator: str) -> Renderer:
     """Items of a list template; a plain list already has its lines."""
 
@@ -121,15 +134,22 @@ def quantity(args: Arguments) -> str:
 def convert(args: Arguments) -> str:
     """`{{convert|5|to|10|km|mi}}`: the values with the unit they were written in."""
     parts, index = args.positional, 1
-    spoken = locales.number(args.at(0), args.lang)
+    spoken = _mixed(locales.number(args.at(0), args.lang))
     while index + 1 < len(parts) and parts[index] in _RANGE and _NUMBER.fullmatch(parts[index + 1]):
-        spoken += _RANGE[parts[index]] + locales.number(parts[index + 1], args.lang)
+        spoken += _RANGE[parts[index]] + _mixed(locales.number(parts[index + 1], args.lang))
         index += 2
     if index < len(parts) and parts[index]:
-        spoken += " " + _UNITS.get(parts[index], parts[index])
+        unit = parts[index]
+        per = unit.startswith("/") and unit[1:] in _UNITS
+        spoken += f"/{_UNITS[unit[1:]]}" if per else f" {_UNITS.get(unit, unit)}"
     if index + 2 < len(parts) and parts[index] in ("ft", "st", "lb", "mi") and _NUMBER.fullmatch(parts[index + 1]):
-        spoken += f" {parts[index + 1]} {parts[index + 2]}"  # {{convert|6|ft|3|in}}
+        spoken += f" {_mixed(parts[index + 1])} {parts[index + 2]}"  # {{convert|6|ft|3|in}}
     return spoken
+
+
+def _mixed(number: str) -> str:
+    """A whole number and a fraction, written `3+1/2`, as `3 1/2`."""
+    return number.replace("+", " ") if "/" in number else number
 
 
 def fraction(args: Arguments) -> str:
@@ -143,7 +163,9 @@ def fraction(args: Arguments) -> str:
 def value(args: Arguments) -> str:
     """`{{val|1.23|0.05|e=6|u=m}}`."""
     spoken = args.at(0)
-    if args.at(1):
+    if args.at(1) and args.at(2):  # {{val|1.5|+0.1|-0.2}}
+        spoken += f" +{args.at(1).lstrip('+')} −{args.at(2).lstrip('-−')}"
+    elif args.at(1):
         spoken += f"±{args.at(1).lstrip('±')}"
     if args.named.get("e"):
         spoken += f"×10^{args.named['e']}"
@@ -151,78 +173,35 @@ def value(args: Arguments) -> str:
     return f"{args.named.get('p', '')}{spoken} {unit}".strip()
 
 
-def date(args: Arguments) -> str:
-    """`{{birth date|1879|3|14}}` as the edition writes dates; of two dates the later, with the age."""
-    parts = tuple(part for part in args.positional if part)
-    day_first = args.named.get("df", "")[:1] in ("y", "1", "t") or args.named.get("format", "")[:1] == "d"
-    if len(parts) >= 6 and all(part.isdecimal() for part in parts[:6]):
-        return _last_date(tuple(int(part) for part in parts[:6]), args.lang, day_first)
-    if len(parts) >= 3:
-        return date_of(parts, args.lang, day_first) or " ".join(parts[:3])
-    if len(parts) == 2 and all(part.isdecimal() for part in parts) and 1 <= int(parts[1]) <= 12:
-        return locales.date(int(parts[0]), int(parts[1]), 0, args.lang)
-    return _iso(parts[0], args.lang) if len(parts) == 1 else " ".join(parts)
+def currency(args: Arguments) -> str:
+    """`{{currency|13 billion|USD}}`."""
+    code = (args.at(1) or args.named.get("first", "")).upper()
+    return f"{locales.currency(code, args.lang)}{args.at(0)}"
 
 
-def age_at(args: Arguments) -> str:
-    """Whole years between two dates that are both given."""
-    parts = [part for part in args.positional if part][:6]
-    if len(parts) < 6 or not all(part.isdecimal() for part in parts):
-        return ""
-    early, late = sorted((tuple(map(int, parts[:3])), tuple(map(int, parts[3:]))))
-    return str(_years(early, late))
+def rupees(args: Arguments) -> str:
+    """`{{INRConvert|5|c}}` as `₹5 crore`; what that is in dollars only the template's source knows."""
+    scale = _RUPEES.get(args.at(1).lower(), "")
+    return f"₹{args.at(0)} {scale}".strip()
 
 
-def date_of(parts: tuple[str, ...], lang: str, day_first: bool = False) -> str:
-    """Three leading arguments as a date, empty when they are none: year month day, day month year, day name year."""
-    one, two, three = (part.strip() for part in parts[:3])
-    if not (one.isdecimal() and three.isdecimal()):
-        return ""
-    if not two.isdecimal():
-        return f"{one} {two} {three}" if len(three) >= 3 and int(one) <= 31 and two.replace(".", "").isalpha() else ""
-    if 1 <= int(two) <= 12:
-        if 3 <= len(one) <= 4 and 0 < int(three) <= 31:
-            return locales.date(int(one), int(two), int(three), lang, day_first)
-        if 3 <= len(three) <= 4 and 0 < int(one) <= 31:
-            return locales.date(int(three), int(two), int(one), lang, day_first=True)
-    return ""
+def quotient(args: Arguments) -> str | None:
+    """`{{pop density|1000|20|km2|prec=0}}`: a number over an area, with the decimals that are asked for."""
+    places = args.named.get("prec", "")
+    shown = _ratio(Arguments((*args.positional[:2], places), {}, args.lang), 1) if places else ""
+    unit = args.at(2)
+    return f"{shown}/{_UNITS.get(unit, unit)}" if shown and unit else None
 
 
-def _iso(text: str, lang: str) -> str:
-    found = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)", text)
-    return locales.date(int(found[1]), int(found[2]), int(found[3]), lang) if found else text
+def phonetic(args: Arguments) -> str:
+    """`{{IPA|ˈroma}}` as it stands, `{{IPA|it|ˈroma}}` in brackets."""
+    return f"[{args.at(1)}]" if args.at(1) and locales.is_language(args.at(0)) else args.at(0)
 
 
-def _last_date(numbers: tuple[int, ...], lang: str, day_first: bool) -> str:
-    """Death and birth, in whichever order: the death, and the age."""
-
-    def ordered(three: tuple[int, ...]) -> tuple[int, ...]:
-        return three if three[0] > 31 else three[::-1]
-
-    early, late = sorted((ordered(numbers[:3]), ordered(numbers[3:])))
-    written = locales.date(late[0], late[1], late[2], lang, day_first)
-    age = _years(early, late)
-    if not 0 < age < 130:
-        return written
-    return f"{written} (aged {age})" if lang in ("en", "simple") else f"{written} ({age})"
-
-
-def _years(early: tuple[int, ...], late: tuple[int, ...]) -> int:
-    return late[0] - early[0] - (late[1:] < early[1:])
-
-
-def as_of(args: Arguments) -> str:
-    """`{{as of|2011|5|lc=y}}`."""
-    when = date(Arguments(args.positional, {}, args.lang))
-    if args.lang not in ("en", "simple"):
-        return when
-    word = (args.named.get("since") and "since") or "as of"
-    return f"{word if args.named.get('lc') else word.capitalize()} {when}"
-
-
-def circa(args: Arguments) -> str:
-    """`c. 1503`, `c. 1510 – c. 1516`."""
-    return " – ".join(f"c. {part}" for part in args.positional if part) or "c. "
+def spelt(args: Arguments) -> str | None:
+    """`{{IPAc-en|ˈ|t|aʊ|ər}}` as `/ˈtaʊər/`. Those that mark tones by numbers are not told."""
+    sounds = "".join(part for part in args.positional if part.lower() not in _SPEAKERS).replace("_", " ")
+    return None if any(character.isdecimal() for character in sounds) else f"/{sounds}/" if sounds else ""
 
 
 def nihongo(args: Arguments) -> str:
@@ -232,8 +211,9 @@ def nihongo(args: Arguments) -> str:
 
 
 def chinese_names(args: Arguments) -> str:
-    """`{{zh|s=…|t=…|p=…}}`."""
-    return "; ".join(f"{label}: {args.named[key]}" for key, label in _CHINESE_LABELS.items() if args.named.get(key))
+    """`{{zh|s=…|t=…|p=…}}`, `{{lang-zh|北京}}`."""
+    names = (f"{label}: {args.named[key]}" for key, label in _CHINESE_LABELS.items() if args.named.get(key))
+    return "; ".join(names) or _labelled("zh", args.at(0), "", args.lang)
 
 
 def vessel(prefix: str) -> Renderer:
@@ -256,16 +236,6 @@ def with_reading(args: Arguments) -> str:
     return f"{args.at(0)}({args.at(1)})" if args.at(1) else args.at(0)
 
 
-def century(args: Arguments) -> str:
-    """French `{{s-|XVIII}}`."""
-    return f"{args.at(0)}{args.at(1) or 'e'} siècle" + (" av. J.-C." if args.at(2) else "")
-
-
-def siglo(args: Arguments) -> str:
-    """Spanish `{{siglo|XX||s}}`."""
-    return f"siglo {args.at(0)}" + (" a. C." if args.at(1) in ("a", "a. C.") else "")
-
-
 def third_or_first(args: Arguments) -> str:
     """A link to another language: the local label, else the local title."""
     return args.at(2) or args.at(0)
@@ -280,11 +250,6 @@ def link(args: Arguments) -> str:
     """A link described by named arguments."""
     named = args.named
     return named.get("texte") or named.get("fr") or named.get("label") or named.get("lt") or args.at(1) or args.at(0)
-
-
-def lifespan(args: Arguments) -> str:
-    """Zh `{{bd|1879年|3月14日|1955年|4月18日}}`."""
-    return f"（{args.at(0)}{args.at(1)}－{args.at(2)}{args.at(3)}）"
 
 
 def labelled(code: str) -> Renderer:
@@ -352,10 +317,16 @@ def ordinal(args: Arguments) -> str:
 
 def percentage(args: Arguments) -> str:
     """`{{percentage|1|4|0}}`: part of a whole, with so many decimals."""
+    shown = _ratio(args, 100)
+    return shown and f"{shown}%"
+
+
+def _ratio(args: Arguments, times: int) -> str:
+    """The first argument over the second, with as many decimals as the third says; empty when they are no numbers."""
     try:
         part, whole = (float(args.at(index).replace(",", "")) for index in (0, 1))
-        return f"{100 * part / whole:.{min(9, int(args.at(2) or 0))}f}%"
-    except (ValueError, ZeroDivisionError):
+        return f"{times * part / whole:.{max(0, min(9, int(args.at(2) or 0)))}f}"
+    except (ValueError, ZeroDivisionError, OverflowError):
         return ""
 
 
@@ -396,10 +367,23 @@ READINGS: Final[dict[str, Renderer]] = {
     "convert": convert,
     "fraction": fraction,
     "value": value,
-    "as_of": as_of,
-    "circa": circa,
-    "date": date,
-    "age_at": age_at,
+    "as_of": dates.as_of,
+    "circa": dates.circa,
+    "date": dates.date,
+    "old_style": dates.old_style,
+    "age": dates.age,
+    "age_in_days": dates.age_in_days,
+    "age_in_years_and_days": dates.age_in_years_and_days,
+    "biography": biography,
+    "untold": lambda args: None,
+    "phonetic": phonetic,
+    "in_brackets": lambda args: args.at(0) and f"[{args.at(0)}]",
+    "spelt": spelt,
+    "respelt": lambda args: "-".join(part for part in args.positional if part).replace("-_-", " "),
+    "second_only": lambda args: args.at(1),
+    "currency": currency,
+    "rupees": rupees,
+    "quotient": quotient,
     "nihongo": nihongo,
     "chinese_names": chinese_names,
     "angle_brackets": lambda args: f"⟨{args.at(0)}⟩",
@@ -407,9 +391,9 @@ READINGS: Final[dict[str, Renderer]] = {
     "with_reading": with_reading,
     "ship": ship,
     "ship_class": lambda args: f"{args.at(0)}-class {args.at(1)}",
-    "century": century,
-    "siglo": siglo,
-    "lifespan": lifespan,
+    "century": dates.century,
+    "siglo": dates.siglo,
+    "lifespan": dates.lifespan,
     "third_or_first": third_or_first,
     "fourth": fourth,
     "link": link,
@@ -433,4 +417,5 @@ WITH_TEXT: Final[dict[str, Callable[[str], Renderer]]] = {
     "after": after,
     "literal": literal,
     "vessel": vessel,
+    "money": money,
 }

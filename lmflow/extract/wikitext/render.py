@@ -236,12 +236,14 @@ class _Rendering:
         args = arguments(raw if name.endswith(":") else raw[1:], self._lang)
         if render := renderer(name, self._lang):
             try:
-                return render(args)
+                words = render(args)
             except ValueError:  # a number of thousands of digits
-                return args.at(0)
-        words = guess(name, args)
-        if not words:
-            self.unexpanded.append(name.strip())
+                words = args.at(0)
+        else:
+            words = guess(name, args) or None
+        if words is None:
+            self.unexpanded.append(name.strip().rstrip(":"))
+            return ""
         return words
 
     def _variant(self, parts: list[str]) -> str:

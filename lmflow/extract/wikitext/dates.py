@@ -1,0 +1,158 @@
+"""Readings of templates that show a date, a span of years or an age.
+
+An age is shown where both of its ends are given. One that runs until today changes with the day the page is looked at
+and is not told.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import isleap
+from datetime import date as Date
+from typing import Final
+
+from lmflow.extract.wikitext import locales
+from lmflow.extract.wikitext.arguments import Arguments
+
+_YearMonthDay = tuple[int, int, int]
+#: How a date of death is followed by the age, where it is more than a number in brackets.
+_AGED: Final = {
+    **dict.fromkeys(("en", "simple"), " (aged {})"),
+    "fr": " (à {} ans)",
+    "es": " ({} años)",
+    "pt": " ({} anos)",
+    "zh": "（{}岁）",
+    "ja": "（{}歳没）",
+}
+
+_AS_OF: Final = {"zh": "截至{}", "ja": "{}現在"}
+_CIRCA: Final = {"zh": "约", "fr": "v. ", "ru": "ок. "}
+
+
+def date(args: Arguments) -> str:
+    """`{{birth date|1879|3|14}}` as the edition writes dates; of two dates the later, with the age."""
+    parts = tuple(part for part in args.positional if part)
+    day_first = args.named.get("df", "")[:1] in ("y", "1", "t") or args.named.get("format", "")[:1] == "d"
+    if len(parts) >= 6 and all(part.isdecimal() for part in parts[:6]):
+        return _last_date([int(part) for part in parts[:6]], args.lang, day_first)
+    if len(parts) >= 3:
+        return date_of(parts, args.lang, day_first) or " ".join(parts[:3])
+    if len(parts) == 2 and all(part.isdecimal() for part in parts) and 1 <= int(parts[1]) <= 12:
+        return locales.date(int(parts[0]), int(parts[1]), 0, args.lang)
+    return _iso(parts[0], args.lang) if len(parts) == 1 else " ".join(parts)
+
+
+def age(args: Arguments) -> str | None:
+    """Whole years between two dates that are both given; the age today is not known."""
+    two = _two_dates(args)
+    return str(_years(*two)) if two else None
+
+
+def age_in_days(args: Arguments) -> str | None:
+    """Days between two dates."""
+    two = _two_dates(args)
+    return locales.number(str((Date(*two[1]) - Date(*two[0])).days), args.lang) if two else None
+
+
+def age_in_years_and_days(args: Arguments) -> str | None:
+    """English `30 years, 5 days`."""
+    two = _two_dates(args)
+    if not two:
+        return None
+    years = _years(*two)
+    year, month, day = two[0]
+    leap_day = (month, day) == (2, 29)
+    birthday = Date(year + years, 3, 1) if leap_day and not isleap(year + years) else Date(year + years, month, day)
+    days = (Date(*two[1]) - birthday).days
+    return f"{years} year{'s' * (years != 1)}, {days} day{'s' * (days != 1)}"
+
+
+def _two_dates(args: Arguments) -> tuple[_YearMonthDay, _YearMonthDay] | None:
+    """The earlier and the later of two dates, None unless both are given in numbers and exist."""
+    parts = [part for part in args.positional if part][:6]
+    if len(parts) < 6 or not all(part.isdecimal() and len(part) <= 4 for part in parts):
+        return None
+    numbers = [int(part) for part in parts]
+    early, late = sorted((_year_first(*numbers[:3]), _year_first(*numbers[3:])))
+    try:
+        Date(*early), Date(*late)
+    except ValueError:
+        return None
+    return early, late
+
+
+def _year_first(one: int, two: int, three: int) -> _YearMonthDay:
+    """Year, month, day, in whichever order an edition's templates take them."""
+    return (one, two, three) if one > 31 else (three, two, one)
+
+
+def date_of(parts: tuple[str, ...], lang: str, day_first: bool = False) -> str:
+    """Three leading arguments as a date, empty when they are none: year month day, day month year, day name year."""
+    one, two, three = (part.strip() for part in parts[:3])
+    if not (one.isdecimal() and three.isdecimal()):
+        return ""
+    if not two.isdecimal():
+        return f"{one} {two} {three}" if len(three) >= 3 and int(one) <= 31 and two.replace(".", "").isalpha() else ""
+    if 1 <= int(two) <= 12:
+        if 3 <= len(one) <= 4 and 0 < int(three) <= 31:
+            return locales.date(int(one), int(two), int(three), lang, day_first)
+        if 3 <= len(three) <= 4 and 0 < int(one) <= 31:
+            return locales.date(int(three), int(two), int(one), lang, day_first=True)
+    return ""
+
+
+def _iso(text: str, lang: str) -> str:
+    found = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)", text)
+    return locales.date(int(found[1]), int(found[2]), int(found[3]), lang) if found else text
+
+
+def _last_date(numbers: list[int], lang: str, day_first: bool) -> str:
+    """Death and birth, in whichever order: the death, and the age."""
+    early, late = sorted((_year_first(*numbers[:3]), _year_first(*numbers[3:])))
+    written = locales.date(*late, lang, day_first)
+    years = _years(early, late)
+    return written + _AGED.get(lang, " ({})").format(years) if 0 < years < 130 else written
+
+
+def _years(early: _YearMonthDay, late: _YearMonthDay) -> int:
+    return late[0] - early[0] - (late[1:] < early[1:])
+
+
+def as_of(args: Arguments) -> str:
+    """`{{as of|2011|5|lc=y}}`."""
+    when = date(Arguments(args.positional, {}, args.lang))
+    if args.lang in ("zh", "ja") and when.isdecimal():
+        when += "年"
+    if args.lang not in ("en", "simple"):
+        return _AS_OF.get(args.lang, "{}").format(when)
+    word = (args.named.get("since") and "since") or "as of"
+    return f"{word if args.named.get('lc') else word.capitalize()} {when}"
+
+
+def circa(args: Arguments) -> str:
+    """`c. 1503`, `c. 1510 – c. 1516`."""
+    about = _CIRCA.get(args.lang, "c. ")
+    return " – ".join(f"{about}{part}" for part in args.positional if part) or about
+
+
+def old_style(args: Arguments) -> str:
+    """`{{OldStyleDate|2 May|1729|21 April}}`: a date of the Gregorian calendar with that of the Julian one."""
+    parts = [part for part in args.positional if part]
+    if args.lang in ("en", "simple") and len(parts) == 3:
+        return f"{parts[0]} [O.S. {parts[2]}] {parts[1]}"
+    return " ".join(parts)
+
+
+def century(args: Arguments) -> str:
+    """French `{{s-|XVIII}}`."""
+    return f"{args.at(0)}{args.at(1) or 'e'} siècle" + (" av. J.-C." if args.at(2) else "")
+
+
+def siglo(args: Arguments) -> str:
+    """Spanish `{{siglo|XX||s}}`."""
+    return f"siglo {args.at(0)}" + (" a. C." if args.at(1) in ("a", "a. C.") else "")
+
+
+def lifespan(args: Arguments) -> str:
+    """Zh `{{bd|1879年|3月14日|1955年|4月18日}}`."""
+    return f"（{args.at(0)}{args.at(1)}－{args.at(2)}{args.at(3)}）"

@@ -1,0 +1,262 @@
+"""What value templates show, template by template and edition by edition; and which of them are counted instead."""
+
+import pytest
+
+from lmflow.extract.wikitext import plain, to_text
+
+#: Editions that the tables go through, where a template has the same name in all of them.
+EDITIONS = ("en", "zh", "ja", "ar", "hi", "de", "fr", "es", "ru", "it", "pt")
+NUMBERS = {
+    **dict.fromkeys(("en", "zh", "ja", "ar"), "1,234,567.891"),
+    **dict.fromkeys(("de", "es", "it", "pt"), "1.234.567,891"),
+    **{"hi": "12,34,567.891", "fr": "1 234 567,891", "ru": "1 234 567,891"},
+}
+DATES = {
+    "en": "March 14, 1879",
+    "zh": "1879年3月14日",
+    "ja": "1879年3月14日",
+    "ar": "14 مارس 1879",
+    "hi": "14 मार्च 1879",
+    "de": "14. März 1879",
+    "fr": "14 mars 1879",
+    "es": "14 de marzo de 1879",
+    "ru": "14 марта 1879",
+    "it": "14 marzo 1879",
+    "pt": "14 de março de 1879",
+}
+EVERYWHERE = {
+    "{{formatnum:1234567.891}}": NUMBERS,
+    "{{birth date|1879|3|14}}": DATES,
+    "{{start date|1879|3|14}}": DATES,
+    "{{convert|5|km|mi}}": "5 km",
+    "{{cvt|5|-|7|m2|sqft}}": "5–7 m²",
+    "{{nowrap|5 km}}": "5 km",
+    "{{lang|fr|Île-de-France}}": "Île-de-France",
+    "{{transl|ru|Moskva}}": "Moskva",
+    "{{frac|3|4}}": "3/4",
+    "{{val|1.23|0.05|e=6|u=m}}": "1.23±0.05×10^6 m",
+    "{{age|1990|2|1|2020|1|1}}": "29",
+    "{{ruby|漢字|かんじ}}": "漢字(かんじ)",
+    "{{abbr|approx.|approximately}}": "approx.",
+    "{{IPA|ˈroma}}": "ˈroma",
+}
+TABLE = [
+    # Measures
+    ("en", "{{convert|5|to|7|ft|m}}", "5 to 7 ft"),
+    ("en", "{{convert|5|ft|3+1/2|in|cm}}", "5 ft 3 1/2 in"),
+    ("en", "{{convert|5000|/sqmi}}", "5,000/sq mi"),
+    ("en", "{{pop density|3645257|640081.87|km2|sqmi|prec=1}}", "5.7/km²"),
+    ("ja", "{{convert|1234|km|mi}}", "1,234 km"),
+    ("ar", "{{تحويل|5|كم|ميل}}", "5 كم"),
+    ("pt", "{{converter|25000|m|ft}}", "25.000 m"),
+    ("it", "{{converti|25000|m|ft}}", "25.000 m"),
+    ("it", "{{M|5|ul=km}}", "5 km"),
+    ("fr", "{{unité|2500|km|2}}", "2 500 km²"),
+    ("es", "{{unidad|25000|km|2}}", "25.000 km²"),
+    # Numbers
+    ("en", "{{nts|1,234}}", "1,234"),
+    ("en", "{{val|1.5|+0.1|-0.2}}", "1.5 +0.1 −0.2"),
+    ("en", "{{sfrac|2|3|4}}", "2 3/4"),
+    ("en", "{{percentage|1|4}}", "25%"),
+    ("zh", "{{val|5|ul=km}}", "5 km"),
+    ("ja", "{{分数|3|4}}", "3/4"),
+    ("ar", "{{كسر|1|2}}", "1/2"),
+    ("de", "{{Bruch|3|4}}", "3/4"),
+    ("de", "{{Formatnum|12345}}", "12.345"),
+    ("de", "{{Formnum|3.7}}", "3.7"),
+    ("fr", "{{nombre|12345|habitants}}", "12 345 habitants"),
+    ("es", "{{fracción|1|2}}", "1/2"),
+    ("ru", "{{число|1234567}}", "1 234 567"),
+    ("ru", "{{дробь|3|4}}", "3/4"),
+    ("it", "{{frazione|1|2}}", "1/2"),
+    ("pt", "{{fmtn|12345}}", "12.345"),
+    ("pt", "{{fração|1|2}}", "1/2"),
+    # Money
+    ("en", "{{INRConvert|5|c}}", "₹5 crore"),
+    ("en", "{{INRConvert|2.5|lc}}", "₹2.5 lakh crore"),
+    ("en", "{{US$|5|2010}}", "US$5"),
+    ("en", "{{currency|13 billion|USD}}", "$13 billion"),
+    ("zh", "{{CNY|100}}", "¥100"),
+    # Languages
+    ("en", "{{lang-de|Wien}}", "German: Wien"),
+    ("en", "{{lang-zh|s=汉字|p=hànzì}}", "simplified Chinese: 汉字; pinyin: hànzì"),
+    ("en", "{{transliteration|ar|ALA|al-Kitāb}}", "al-Kitāb"),
+    ("zh", "{{lang-en|Paris}}", "英语：Paris"),
+    ("ja", "{{lang-en-short|Paris}}", "英: Paris"),
+    ("ja", "「{{en|I am happy.}}」", "「I am happy.」"),
+    ("hi", "{{lang-en|Paris}}", "अंग्रेज़ी: Paris"),
+    ("lt", "({{de|Berlin}})", "(Berlin)"),
+    ("fr", "{{langue|de|Wien}}", "Wien"),
+    ("ru", "{{lang-en|Paris}}", "Paris"),
+    ("en", "{{KOR}} and {{GER}}", "South Korea and Germany"),
+    # Dates
+    ("en", "{{start date|1969|7|20|df=y}}", "20 July 1969"),
+    ("en", "{{start date|2001|5}}", "May 2001"),
+    ("en", "{{death date and age|1955|4|18|1879|3|14}}", "April 18, 1955 (aged 76)"),
+    ("en", "{{OldStyleDate|2 May|1729|21 April}}", "2 May [O.S. 21 April] 1729"),
+    ("en", "{{Dash year|1943|1945}}", "1943–1945"),
+    ("en", "{{as of|2011|5|lc=y}}", "as of May 2011"),
+    ("zh", "{{as of|2011|5}}", "截至2011年5月"),
+    ("zh", "{{出生日期及年齡|1962|5|2}}", "1962年5月2日"),
+    ("zh", "{{死亡日期及年齡|1955|4|18|1879|3|14}}", "1955年4月18日（76岁）"),
+    ("zh", "{{bd|1879年|3月14日|1955年|4月18日}}", "（1879年3月14日－1955年4月18日）"),
+    ("ja", "{{as of|2011}}", "2011年現在"),
+    ("ja", "{{生年月日と年齢|1962|5|2}}", "1962年5月2日"),
+    ("ja", "{{死亡年月日と没年齢|1879|3|14|1955|4|18}}", "1955年4月18日（76歳没）"),
+    ("ar", "{{تاريخ ميلاد وعمر|1962|5|2}}", "2 مايو 1962"),
+    ("hi", "{{जन्म तिथि|1879|3|14}}", "14 मार्च 1879"),
+    ("de", "{{dts|1969|7|20}}", "20. Juli 1969"),
+    ("fr", "{{date|14|mars|1879|en aéronautique}}", "14 mars 1879"),
+    ("fr", "{{date||mars|1879}}", "mars 1879"),
+    ("fr", "{{date de naissance|14|3|1879}}", "14 mars 1879"),
+    ("fr", "{{date de décès|18|4|1955|14|3|1879}}", "18 avril 1955 (à 76 ans)"),
+    ("fr", "{{s-|XVI}}", "XVIe siècle"),
+    ("es", "{{fecha de fallecimiento|18|4|1955|14|3|1879}}", "18 de abril de 1955 (76 años)"),
+    ("es", "{{siglo|XVI}}", "siglo XVI"),
+    ("ru", "{{дата рождения|14|3|1879}}", "14 марта 1879"),
+    ("it", "{{Data|20|7|1969}}", "20 luglio 1969"),
+    ("pt", "{{dni|2|5|1962}}", "2 de maio de 1962"),
+    ("pt", "{{morte|18|4|1955|14|3|1879}}", "18 de abril de 1955 (76 anos)"),
+    # About when
+    ("en", "{{c.|1510|1516}}", "c. 1510 – c. 1516"),
+    ("en", "{{floruit|1530}}", "fl. 1530"),
+    ("zh", "{{circa|1900}}", "约1900"),
+    ("fr", "{{vers|1510}}", "v. 1510"),
+    ("ru", "{{около|1900}}", "ок. 1900"),
+    # Ages, in the order of each edition
+    ("en", "{{age in years|1990|1|1|2020|1|1}}", "30"),
+    ("en", "{{age in days|2020|1|1|2020|3|1}}", "60"),
+    ("en", "{{age in years and days|1992|2|29|2021|3|1}}", "29 years, 0 days"),
+    ("zh", "{{年龄|1990|1|1|2020|1|1}}", "30"),
+    ("ja", "{{年齢|1990|1|1|2020|1|1}}", "30"),
+    ("ar", "{{عمر|1990|1|1|2020|1|1}}", "30"),
+    ("hi", "{{आयु|1990|1|1|2020|1|1}}", "30"),
+    ("de", "{{Alter|1|2|1990|1|1|2020}}", "29"),
+    ("fr", "{{âge|1|2|1990|1|1|2020}}", "29"),
+    ("es", "{{edad|1|2|1990|1|1|2020}}", "29"),
+    ("ru", "{{возраст|1990|2|1|2020|1|1}}", "29"),
+    ("it", "{{età|1990|2|1|2020|1|1}}", "29"),
+    ("pt", "{{idade|1|2|1990|1|1|2020}}", "29"),
+    # Readings and pronunciations
+    ("ja", "{{読み仮名 ruby不使用|漢字|かんじ}}", "漢字(かんじ)"),
+    ("ja", "{{ふりがな|漢字|かんじ}}", "漢字(かんじ)"),
+    ("en", "<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>", "漢(kan)"),
+    ("en", "{{nihongo|Mount Fuji|富士山|Fujisan}}", "Mount Fuji (富士山, Fujisan)"),
+    ("fr", "{{japonais|Fuji|富士山|Fujisan}}", "Fuji (富士山, Fujisan)"),
+    ("en", "{{IPAc-en|æ|l|ˈ|b|iː|d|oʊ}}", "/ælˈbiːdoʊ/"),
+    ("en", "({{IPAc-en|ˈ|t|aʊ|ər}}; old)", "(/ˈtaʊər/; old)"),
+    ("en", "{{IPA-de|tʃ|}}", "[tʃ]"),
+    ("en", "{{IPA|de|bɛɐ̯ˈliːn|lang}}", "[bɛɐ̯ˈliːn]"),
+    ("en", "{{respell|ASS|kee}}", "ASS-kee"),
+    ("en", "{{audio|De-Berlin.ogg|Berlin}}", "Berlin"),
+    ("fr", "{{API|[bɛʁ.lɛ̃]}}", "[bɛʁ.lɛ̃]"),
+    # Chinese variants
+    ("zh", "-{zh-hans:信息;zh-hant:資訊}-", "信息"),
+    ("zh", "-{zh-cn:软件;zh-tw:軟體}-", "软件"),
+    ("zh", "-{T|zh-hans:甲;zh-hant:乙}-丙", "丙"),
+    ("zh", "{{lang|zh-hans|-{汉}-}}", "汉"),
+    ("zh", "{{tsl|en|Foreign|本地|标签}}", "标签"),
+    # Passages that are doubted
+    ("en", "{{citation needed span|Nobody knows.|date=May 2011}}", "Nobody knows."),
+    ("fr", "{{référence nécessaire|Nul ne sait.|date=mai 2011}}", "Nul ne sait."),
+    ("ja", "{{要出典範囲|誰も知らない。|date=2011年5月}}", "誰も知らない。"),
+]
+BORN_AND_DIED = """
+|LuogoNascita = Firenze
+|GiornoMeseNascita = 21 maggio
+|AnnoNascita = 1265
+|LuogoMorte = [[Ravenna]]
+|GiornoMeseMorte = 14 settembre
+|AnnoMorte = 1321"""
+BIOGRAPHIES = [
+    (
+        f"|Nome = Dante\n|Cognome = Alighieri\n|Sesso = M{BORN_AND_DIED}\n|Epoca = 1200\n|Attività = poeta\n"
+        "|Attività2 = scrittore\n|AttivitàAltre = e [[politico]]\n|Nazionalità = italiano\n|Immagine = D.jpg",
+        "Dante Alighieri (Firenze, 21 maggio 1265 – Ravenna, 14 settembre 1321) è stato un poeta, scrittore e politico"
+        " italiano.",
+    ),
+    (
+        "|Nome=Elsa|Cognome=Morante|Sesso=F|LuogoNascita=Roma|AnnoNascita=1912|AnnoMorte=?|Attività=scrittrice"
+        "|Attività2=saggista|Nazionalità=italiana|PostNazionalità=, tra le più note",
+        "Elsa Morante (Roma, 1912 – ...) è stata una scrittrice e saggista italiana, tra le più note.",
+    ),
+    (
+        "|Nome=Ada|Cognome=Rossi|PostCognomeVirgola=nata Bianchi|Sesso=F|GiornoMeseNascita=1º maggio|AnnoNascita=1960"
+        "|Attività=attrice|Nazionalità=argentina|NazionalitàNaturalizzato=italiana",
+        "Ada Rossi, nata Bianchi (1º maggio 1960) è un'attrice argentina naturalizzata italiana.",
+    ),
+    (
+        "|Nome=Bo|Sesso=M|AnnoMorte=300|FineIncipit=fu re di [[Creta]]",
+        "Bo (... – 300) fu re di Creta.",
+    ),
+    (
+        "|Nome=Ugo|Cognome=Neri|Sesso=M|Attività=scultore|Attività2=ebanista|Nazionalità=svizzero",
+        "Ugo Neri è uno scultore ed ebanista svizzero.",
+    ),
+]
+
+
+@pytest.mark.parametrize("lang", EDITIONS)
+@pytest.mark.parametrize("markup", list(EVERYWHERE))
+def test_a_template_that_every_edition_has_keeps_its_value(markup: str, lang: str) -> None:
+    shown = EVERYWHERE[markup]
+    assert to_text(f"a {markup} b", lang) == f"a {shown if isinstance(shown, str) else shown[lang]} b"
+
+
+@pytest.mark.parametrize(("lang", "markup", "text"), TABLE)
+def test_a_value_template_shows_what_a_reader_sees(lang: str, markup: str, text: str) -> None:
+    found = plain(f"a {markup} b", lang)
+    assert (found.text, found.unexpanded) == (f"a {text} b", [])
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BIOGRAPHIES)
+def test_the_first_sentence_of_an_italian_biography_is_written_out(arguments: str, sentence: str) -> None:
+    found = plain(f"{{{{Bio\n{arguments}\n}}}}\n\nPoi.", "it")
+    assert (found.text, found.unexpanded) == (f"{sentence}\nPoi.", [])
+
+
+@pytest.mark.parametrize(
+    ("lang", "markup", "name"),
+    [
+        ("en", "{{inflation|US|3160384|2003}}", "inflation"),
+        ("en", "{{age|1990|1|1}}", "age"),
+        ("en", "{{age in years|2020|13|1|2021|1|1}}", "age in years"),
+        ("en", "{{IPAc-cmn|b|ei|3|.|j|ing|1}}", "IPAc-cmn"),
+        ("en", "{{pop density|3645257|640081.87|km2}}", "pop density"),
+        ("en", "{{To USD|158.9|IND}}", "To USD"),
+        ("en", "{{PAGENAME}}", "PAGENAME"),
+        ("en", "{{#invoke:Sports table|main}}", "#invoke"),
+        ("en", "{{#switch: 1 | 1 = one}}", "#switch"),
+        ("zh", "{{年龄|1990|1|1}}", "年龄"),
+        ("de", "{{Alter|1|2|1990}}", "Alter"),
+        ("de", "{{Metadaten Einwohnerzahl DE-BE|Berlin}}", "Metadaten Einwohnerzahl DE-BE"),
+        ("fr", "{{âge|1|2|1990}}", "âge"),
+        ("es", "{{edad|1|2|1990}}", "edad"),
+        ("cy", "{{wikidata|property|Q64|P1082}}", "wikidata"),
+        ("uz", "{{wikidata|p2046}}", "wikidata"),
+        ("de", "{{Bio|Nome=X}}", "Bio"),
+    ],
+)
+def test_a_value_that_only_the_template_knows_is_counted(lang: str, markup: str, name: str) -> None:
+    found = plain(f"a {markup} b", lang)
+    assert (found.text, found.unexpanded) == ("a b", [name])
+
+
+@pytest.mark.parametrize(
+    ("lang", "markup"),
+    [
+        ("en", "{{sfn|Roe|2001|p=5}}"),
+        ("en", "{{citation needed|date=May 2011}}"),
+        ("en", "{{flagicon|FRA}}"),
+        ("en", "{{ISBN|0-306-40615-2}}"),
+        ("en", "{{inflation-fn|US}}"),
+        ("en", "{{#tag:ref|a note}}"),
+        ("ja", "{{要出典|date=2015年6月}}"),
+        ("ja", "{{0|00}}"),
+        ("el", "{{de}}"),
+        ("ru", "{{нет АИ|3|01|2018}}"),
+    ],
+)
+def test_what_shows_no_words_in_running_text_is_not_counted(lang: str, markup: str) -> None:
+    found = plain(f"a{markup} b", lang)
+    assert (found.text, found.unexpanded) == ("a b", [])

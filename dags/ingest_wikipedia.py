@@ -16,9 +16,15 @@ with DAG(
     params={
         "sources": form.site_names(sources.load().wikipedia, "What to crawl", "Wikipedia editions"),
         "date": form.dump_date("What to crawl"),
+        "wait_hours": form.dump_wait("What to crawl"),
     },
     render_template_as_native_obj=True,
     doc_md="Pages whose revision is known already are not read twice. Updates `lmflow://documents/wikipedia`.",
     tags=["lmflow", "ingest"],
 ):
-    stages.ingest_wikipedia({"source": "{{ params.sources }}", "date": "{{ params.date }}"}, task_id="ingest_wikipedia")
+    options = {
+        "source": "{{ params.sources }}",
+        "date": "{{ params.date }}",
+        "wait_hours": "{{ params.wait_hours }}",
+    }
+    stages.ingest_wikipedia(options, task_id="ingest_wikipedia")

@@ -2,6 +2,7 @@
 
     python -m jobs.ingest_wikipedia                                   the editions enabled in sources.yaml
     python -m jobs.ingest_wikipedia --lang de                         the newest finished dump of dumps.wikimedia.org
+    python -m jobs.ingest_wikipedia --lang de --wait-hours 48         the newest dump, waited for two days at most
     python -m jobs.ingest_wikipedia --file dewiki.xml.bz2 --lang de   a dump you have (bz2, gz, xz, zst or plain XML)
 
 Articles only: other namespaces and redirects are not stored as documents; every page is named with its outcome (and a
@@ -64,7 +65,10 @@ class IngestWikipedia(Options):
     )
     date: str = Field("latest", pattern=r"^(latest|\d{8})$", description="Date of the dump, YYYYMMDD, or `latest`.")
     wait_hours: float = Field(
-        0, ge=0, le=24 * 14, description="Wait up to so many hours for a dump that is not finished yet."
+        0,
+        ge=0,
+        le=24 * 14,
+        description="Wait up to so many hours for a dump that is not finished yet; `latest` then takes an older one.",
     )
     site: str | None = Field(None, description="Dump site or mirror for --lang (default: https://dumps.wikimedia.org).")
     file: str | None = Field(None, description="A dump file (path, file:// or s3://) in place of a site; needs --lang.")

@@ -105,45 +105,46 @@ def discover(
         fetcher: does the asking.
         site: e.g. https://dumps.wikimedia.org, or a mirror with the same layout.
         wiki: e.g. `enwiki`.
-        date: YYYYMMDD, or `latest` for the newest one that is finished.
-        wait_hours: how long to wait for one that is not; the site is asked again every ten minutes at most.
-        say: told that it waits, and how long it still will.
+        date: YYYYMMDD, or `latest`: the newest one. While that is not finished it is waited for as long as
+            `wait_hours` says; after that, or at once without it, the newest finished one is taken instead.
+        wait_hours: how long to wait for one that is not finished; the site is asked again every ten minutes at most.
+        say: told that it waits, and how long it still will; or that an older dump is taken.
 
     Raises:
         InputError: no such site, wiki or date; the message names the URL.
-        UnfinishedError: it was not finished in time.
+        UnfinishedError: it was not finished in time, and there is no older one, or a date was named.
     """
     deadline = time.monotonic() + 3600 * wait_hours
     while True:
-        try:
-            return _find(fetcher, f"{site}/{wiki}/", wiki, date)
-        except UnfinishedError as error:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise
-            pause = min(_ASK_AGAIN_S, max(left / 10, 1.0), left)
-            say(f"{error}; asking again in {pause:,.0f} s, for {left / 3600:.1f} hours at most")
-            time.sleep(pause)
-
-
-def _find(fetcher: Fetcher, home: str, wiki: str, date: str) -> Dump:
-    if date != "latest":
-        dump, state = _read_status(fetcher, home, wiki, date)
-        if dump is None:
-            raise UnfinishedError(
-                f"the dump {home}{date}/ is not finished (its articles are {state}); "
-                "wait with --wait-hours, or take --date latest"
-            )
-        return dump
-    listing = _required(fetcher, home)
-    dates = sorted(set(_DATE.findall(listing.body.decode("utf-8", "replace"))), reverse=True)
-    for candidate in dates:
-        dump, _ = _read_status(fetcher, home, wiki, candidate)
-        if dump is not None:
+        dump, unfinished = _find(fetcher, f"{site}/{wiki}/", wiki, date)
+        left = deadline - time.monotonic()
+        if dump is not None and (not unfinished or left <= 0):
+            if unfinished:
+                say(f"{unfinished}; taking that of {dump.date}" + ("" if wait_hours else " (or wait: --wait-hours)"))
             return dump
-    if dates:
-        raise UnfinishedError(f"no usable dump at {home}: none of {', '.join(dates)} is finished")
-    raise InputError(f"no usable dump at {home}: it lists no dates; try another --site or --lang")
+        if left <= 0:
+            raise UnfinishedError(unfinished + ("" if wait_hours else "; wait with --wait-hours"))
+        pause = min(_ASK_AGAIN_S, max(left / 10, 1.0), left)
+        say(f"{unfinished}; asking again in {pause:,.0f} s, for {left / 3600:.1f} hours at most")
+        time.sleep(pause)
+
+
+def _find(fetcher: Fetcher, home: str, wiki: str, date: str) -> tuple[Dump | None, str]:
+    """The newest finished dump (of the date, if one is named), and what is not finished that is newer."""
+    if date != "latest":
+        dates = [date]
+    else:
+        listing = _required(fetcher, home)
+        dates = sorted(set(_DATE.findall(listing.body.decode("utf-8", "replace"))), reverse=True)
+    unfinished = ""
+    for candidate in dates:
+        dump, state = _read_status(fetcher, home, wiki, candidate)
+        if dump is not None:
+            return dump, unfinished
+        unfinished = unfinished or f"the dump {home}{candidate}/ is not finished (its articles are {state})"
+    if not dates:
+        raise InputError(f"no usable dump at {home}: it lists no dates; try another --site or --lang")
+    return None, unfinished if len(dates) == 1 else f"{unfinished}, nor is an older one"
 
 
 def download_all(

@@ -70,6 +70,12 @@ def dump_date(section: str) -> Param:
     return Param("latest", type="string", pattern=DUMP_DATE, section=section, description="latest, or YYYYMMDD.")
 
 
+def dump_wait(section: str) -> Param:
+    """How long to wait for a dump that is not finished."""
+    what = "Hours to wait for the dump while it is not finished. 0 takes the newest finished one at once."
+    return _number("number", 0, 0, 336, section, what)
+
+
 def languages(sources: Sources, section: str) -> Param:
     """A choice among the languages of all sites, every one by default."""
     codes = sorted({source.lang.partition("-")[0] for group in _groups(sources) for source in group})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,12 +19,14 @@ class DumpSite:
         self.url = ""
         self.dumps: dict[tuple[str, str], dict[str, bytes]] = {}  # files by name
         self.unfinished = 0  # so many questions for a status are still answered with `in-progress`
+        self.in_progress: set[str] = set()  # dates of dumps that are never finished
         self.busy = 0  # so many downloads are refused with 503
         self.retry_after = "0"
         self.cut_after = 0  # bytes of a body after which the connection breaks
         self.heeds_range = True
         self.wrong_sha1 = False
         self.slow_s = 0.0
+        self.bytes_a_second = 0  # of every connection; 0: as fast as it goes
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
@@ -42,7 +45,8 @@ class DumpSite:
             for name, body in self.dumps[wiki, date].items()
         }
         self.unfinished -= 1
-        state = {"status": "in-progress"} if self.unfinished >= 0 else {"status": "done", "files": files}
+        is_done = self.unfinished < 0 and date not in self.in_progress
+        state = {"status": "done", "files": files} if is_done else {"status": "in-progress"}
         return json.dumps({"jobs": {"articlesdump": state}}).encode()
 
 
@@ -66,8 +70,18 @@ def running_dump_site() -> Iterator[DumpSite]:
             if site.cut_after and len(body) > site.cut_after:
                 self.wfile.write(body[: site.cut_after])
                 self.close_connection = True
+            elif site.bytes_a_second:
+                self.trickle(body)
             else:
                 self.wfile.write(body)
+
+        def trickle(self, body: bytes) -> None:
+            step = max(site.bytes_a_second // 20, 1)
+            due = time.monotonic()
+            for start in range(0, len(body), step):
+                due += step / site.bytes_a_second
+                time.sleep(max(due - time.monotonic(), 0))
+                self.wfile.write(body[start : start + step])
 
         def do_GET(self) -> None:
             with site.lock:

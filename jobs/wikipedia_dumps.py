@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from jobs import ingest
 from jobs.command import Progress
 from lmflow.crawl.http import Fetcher, Policy
 from lmflow.crawl.sources import WikipediaSource, choose, load
@@ -43,7 +44,9 @@ def works(options: IngestWikipedia, progress: Progress) -> list[Work]:
     """
     if options.file is not None:
         return [_local_work(options, options.file, progress)]
-    return [_remote_work(source, options, progress) for source in _sources(options)]
+    sources = _sources(options)
+    ingest.ask_for_contact([source.site for source in sources], progress)
+    return [_remote_work(source, options, progress) for source in sources]
 
 
 def download(work: Work, progress: Progress) -> None:
@@ -108,7 +111,7 @@ def _local_work(options: IngestWikipedia, file: str, progress: Progress) -> Work
     scheme = urlsplit(file).scheme
     if scheme not in ("", "file", "s3"):
         raise InputError(f"--file {file}: only a path, file:// or s3:// (for http(s) use --site)")
-    path = unquote(urlsplit(file).path) if scheme == "file" else file
+    path = unquote(urlsplit(file).path) if scheme == "file" else file  # a path may hold what would be escaped
     address = file if scheme == "s3" else f"file://{Path(path).resolve()}"
     root, _, name = address.rpartition("/")
     objects = Objects(root)

@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 from lmflow.errors import InputError
+from lmflow.lake.storage import local_path
 from lmflow.settings import settings
 
 
@@ -168,7 +169,7 @@ class Objects:
         return settings().home / "cache" / self._bucket / self._key(key)
 
     def _path(self, key: str) -> Path:
-        return Path(urlsplit(self._root).path) / key
+        return Path(local_path(self._root)) / key
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key

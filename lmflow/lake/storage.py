@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -17,7 +18,12 @@ def filesystem(root: str) -> tuple[pafs.FileSystem, str]:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         return pafs.S3FileSystem(endpoint_override=endpoint, region=region), f"{parts.netloc}{parts.path}".rstrip("/")
-    return pafs.LocalFileSystem(), parts.path.rstrip("/")
+    return pafs.LocalFileSystem(), local_path(root).rstrip("/")
+
+
+def local_path(root: str) -> str:
+    """The path in a file:// root, as it stands: a folder's name may hold `%`, `#` and `?`."""
+    return re.sub(r"^file:(//[^/]*)?", "", root)
 
 
 def delta_options(root: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import sys
 import time
 import types
 import typing
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
@@ -25,6 +26,7 @@ from pydantic.fields import FieldInfo
 from lmflow.errors import InputError, ServiceError
 
 Result = dict[str, Any]
+_RECENT_S = 60.0
 _PLAIN_INTERVAL_S = 5.0
 
 
@@ -47,12 +49,13 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 class Bar:
-    """How far one piece of work has come: count, rate and time left."""
+    """How far one piece of work has come: count, rate and time left, at the speed of the last minute."""
 
     def __init__(self, what: str, total: float | None, unit: str, already: float = 0) -> None:
         self._what, self.total, self._unit = what, total, unit
-        self._done = self._already = already
+        self._done = already
         self._started = self._printed = time.monotonic()
+        self._marks = deque([(self._started, already)])  # when so much was done, once a second at most
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Count `amount` more units as done."""
@@ -62,6 +65,10 @@ class Bar:
         """Set how many units are done in all."""
         self._done = done
         now = time.monotonic()
+        if now - self._marks[-1][0] >= 1:
+            self._marks.append((now, done))
+            while now - self._marks[1][0] >= _RECENT_S:
+                self._marks.popleft()
         if now - self._printed >= (0.2 if sys.stderr.isatty() else _PLAIN_INTERVAL_S):
             self._printed = now
             self._print(self._line(now) + (f"  {note}" if note else ""))
@@ -73,7 +80,8 @@ class Bar:
             self._print(f"{self._what}: {self._done:,.0f} {self._unit} in {elapsed:.1f} s", last=True)
 
     def _line(self, now: float) -> str:
-        rate = (self._done - self._already) / max(now - self._started, 1e-9)
+        since, already = self._marks[0]
+        rate = (self._done - already) / max(now - since, 1e-9)
         if not self.total:
             return f"{self._what}: {self._done:,.0f} {self._unit}, {rate:,.1f} a second"
         left = max(self.total - self._done, 0) / rate if rate else float("inf")

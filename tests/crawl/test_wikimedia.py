@@ -3,6 +3,8 @@
 import hashlib
 import json
 import random
+import re
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from dataclasses import replace
 
 import pytest
 
+from jobs import command
 from jobs.command import Bar
 from lmflow.crawl import wikimedia
 from lmflow.crawl.http import Fetcher, Policy
@@ -84,7 +87,12 @@ def get(dumps: DumpSite, fetcher: Fetcher, sizes: list[int]) -> bytes:
 def test_an_unfinished_dump_is_passed_over(dumps: DumpSite, fetcher: Fetcher) -> None:
     dumps.dumps["xwiki", "20260201"] = {NAME: b"later"}
     dumps.unfinished = 1
-    assert discover(fetcher, dumps.url, "xwiki").date == "20260101"
+    news: list[str] = []
+    assert discover(fetcher, dumps.url, "xwiki", say=news.append).date == "20260101"
+    assert news == [
+        f"the dump {dumps.url}/xwiki/20260201/ is not finished (its articles are in-progress); "
+        "taking that of 20260101 (or wait: --wait-hours)"
+    ]
     dumps.unfinished = 1
     with pytest.raises(UnfinishedError, match=r"20260201/ is not finished \(its articles are in-progress\)"):
         discover(fetcher, dumps.url, "xwiki", "20260201")
@@ -104,6 +112,30 @@ def test_a_dump_is_waited_for_with_news_and_an_end(
     with pytest.raises(UnfinishedError):
         discover(fetcher, dumps.url, "xwiki", "20260101", wait_hours=0.5 / 3600)
     assert 0.5 <= time.monotonic() - started < 5
+
+
+def test_the_latest_dump_is_waited_for_and_an_older_one_taken_only_when_time_is_up(
+    dumps: DumpSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wikimedia, "_ASK_AGAIN_S", 0.05)
+    dumps.dumps["xwiki", "20260201"] = {NAME: b"later"}
+    dumps.in_progress = {"20260201"}
+    timer = threading.Timer(0.4, dumps.in_progress.clear)
+    timer.start()
+    news: list[str] = []
+    assert discover(fetcher, dumps.url, "xwiki", wait_hours=1, say=news.append).date == "20260201"
+    assert news and all("20260201/ is not finished" in line and "asking again" in line for line in news)
+
+    dumps.in_progress = {"20260201"}
+    news.clear()
+    started = time.monotonic()
+    assert discover(fetcher, dumps.url, "xwiki", wait_hours=0.5 / 3600, say=news.append).date == "20260101"
+    assert 0.5 <= time.monotonic() - started < 5
+    assert news[-1].endswith("is not finished (its articles are in-progress); taking that of 20260101")
+
+    dumps.in_progress = {"20260101", "20260201"}
+    with pytest.raises(UnfinishedError, match=r"20260201/ is not finished .*, nor is an older one"):
+        discover(fetcher, dumps.url, "xwiki", wait_hours=0.1 / 3600)
 
 
 def test_a_connection_that_breaks_again_and_again_still_brings_the_file(
@@ -177,6 +209,41 @@ def test_files_come_two_at_a_time_and_progress_counts_what_was_there(dumps: Dump
     assert {headers["User-Agent"] for headers in dumps.downloads()} == {settings().user_agent}
     ((total, already),) = opened
     assert already == pytest.approx(total / 5, rel=0.01)
+
+
+def test_the_time_left_that_a_download_shows_is_true(dumps: DumpSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_PLAIN_INTERVAL_S", 0.2)
+    names = [f"xwiki-20260101-pages-articles{n}.xml-p{n}p{n}.bz2" for n in range(1, 5)]
+    dumps.dumps["xwiki", "20260101"] = {name: random.Random(name).randbytes(1_500_000) for name in names}
+    with Fetcher(Policy.from_settings()) as fetcher:
+        dump = discover(fetcher, dumps.url, "xwiki")
+    objects = Lake.open().objects
+    objects.put(names[0], dumps.dumps["xwiki", "20260101"][names[0]])  # what was there before is no speed
+    partial = settings().home / "downloads" / f"{dump.parts[1].data.sha1}.part"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(dumps.dumps["xwiki", "20260101"][names[1]][:500_000])
+    dumps.bytes_a_second = 400_000  # 4 MB over two connections: at least five seconds
+    lines: list[tuple[float, str]] = []
+
+    class Recorded(Bar):
+        def _print(self, line: str, last: bool = False) -> None:
+            lines.append((time.monotonic(), line))
+
+    @contextmanager
+    def bar(total: float, what: str, unit: str, already: float) -> Iterator[Bar]:
+        yield Recorded(what, total, unit, already)
+
+    started = time.monotonic()
+    download_all(dump, objects, [(name, "") for name in names], "xwiki", bar)
+    ended = time.monotonic()
+    assert ended - started >= 4
+    half_way = [(when, line) for when, line in lines if started + 2 < when < ended - 1]
+    assert len(half_way) > 5
+    for when, line in half_way:
+        left = re.search(r"\((\d+) %\), ([\d,]+) s left", line)
+        assert left is not None, line
+        # Off by a third, a second of rounding, or what the last connection costs when it is alone.
+        assert abs(float(left[2]) - (ended - when)) <= 0.34 * (ended - started) + 1, (line, ended - when)
 
 
 def test_language_codes_become_database_names() -> None:

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from jobs.command import Progress
 
 JOB = '''"""Counts things.
 
@@ -120,3 +123,18 @@ def test_help_teaches(call) -> None:
         "--no-cbow",
     ):
         assert words in text
+
+
+def test_the_time_left_follows_the_speed_of_the_last_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Progress().bar(10_000, "reading", "MB", already=1000) as bar:
+        for second in range(1, 301):
+            now = float(second)
+            bar.reach(1000 + 20 * min(second, 100) + 10 * max(second - 100, 0))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "reading: 1,100 of 10,000 MB (11 %), 445 s left"  # 20 MB a second; what was there is no speed
+    assert lines[19] == "reading: 3,000 of 10,000 MB (30 %), 350 s left"
+    assert lines[-2] == "reading: 5,000 of 10,000 MB (50 %), 500 s left"  # 10 MB a second by now

@@ -6,11 +6,13 @@ import bz2
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from lmflow.errors import InputError
 from lmflow.lake import Lake
 from lmflow.samples.dumps import multistream
 from lmflow.tracking import download
+from tests.conftest import ONE_CORE
 from tests.crawl.dump_site import DumpSite, running_dump_site
 
 pytestmark = pytest.mark.usefixtures("mlflow_server")
@@ -197,20 +200,76 @@ def test_a_document_says_where_it_comes_from_and_what_it_is_about(tmp_path: Path
 
 
 @pytest.mark.usefixtures("spark")
-def test_spark_and_processes_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_wikipedia, "_SHORTEST_PART", 2000)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "multistream"])
+def test_spark_and_processes_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    monkeypatch.setattr(ingest_wikipedia, "_SHORTEST_PART", 500 if packed else 2000)
     xml = export({page: (100 + page, f"{ARTICLE} {page}") for page in range(1, 60)})
+    name = "xxwiki-20260101-pages-articles-multistream.xml.bz2" if packed else "a.xml"
+    if packed:
+        xml, index = multistream(xml, 5)
+        (tmp_path / "xxwiki-20260101-pages-articles-multistream-index.txt.bz2").write_bytes(index)
+        (tmp_path / "xxwiki-20260101-sha1sums.txt").write_text(f"{hashlib.sha1(xml).hexdigest()}  {name}\n")
+    (tmp_path / name).write_bytes(xml)
     tables = []
     for engine in ("spark", "processes"):
         monkeypatch.setenv("LMFLOW_HOME", str(tmp_path / engine))
         ingest_wikipedia.settings.cache_clear()
-        (tmp_path / "a.xml").write_bytes(xml)
-        result = wikipedia(file=str(tmp_path / "a.xml"), engine=engine)
+        result = wikipedia(file=str(tmp_path / name), engine=engine)
         assert result["parts"] > 4
+        assert (result["missing_pages"], result["is_complete"]) == (0, packed)
         rows = Lake.open().table("documents").read().drop_columns(["batch_id", "fetched_at"]).sort_by("revision")
         tables.append((rows, {name: result[name] for name in ("new", "by_namespace", "text_bytes", "parts")}))
     assert tables[0][0].num_rows == 59
     assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("engine", ["processes", "spark"])
+def test_a_dump_whose_reading_is_killed_is_read_again_and_buries_each_page_once(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    articles = {page: (100 + page, ARTICLE) for page in range(1, 9)}
+
+    def dump(date: str, pages: dict[int, tuple[int, str]]) -> str:
+        path = tmp_path / f"xxwiki-{date}-pages-articles.xml.bz2"
+        path.write_bytes(bz2.compress(export(pages)))
+        sha1 = hashlib.sha1(path.read_bytes()).hexdigest()
+        (tmp_path / f"xxwiki-{date}-sha1sums.txt").write_text(f"{sha1}  {path.name}\n")
+        return str(path)
+
+    monkeypatch.setenv("LMFLOW_HOME", str(tmp_path / "before"))
+    ingest_wikipedia.settings.cache_clear()
+    assert wikipedia(file=dump("20260101", articles))["new"] == 8
+    later = dump("20260201", {1: (101, ARTICLE), 2: (202, "New words."), 9: (209, ARTICLE)})
+    moments = ("documents:before_commit", "tombstones:before_commit", "tombstones:after_commit")
+    killed = []
+    for moment in moments:
+        shutil.copytree(tmp_path / "before", tmp_path / moment)
+        command = [sys.executable, "-m", "jobs.ingest_wikipedia", "--lang", "xx", "--file", later, "--engine", engine]
+        environment = {**os.environ, **ONE_CORE, "LMFLOW_HOME": str(tmp_path / moment), "LMFLOW_FAULT": moment}
+        killed.append(
+            subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        )
+    try:
+        assert [process.communicate(timeout=240)[0] for process in killed] == [b""] * 3
+    finally:
+        for process in killed:
+            process.kill()
+    assert [process.returncode for process in killed] == [-9] * 3
+    if engine == "spark":
+        request.getfixturevalue("spark")
+    states = []
+    for moment in moments:
+        monkeypatch.setenv("LMFLOW_HOME", str(tmp_path / moment))
+        ingest_wikipedia.settings.cache_clear()
+        before = (len(documents()), len(tombstones()))
+        again = wikipedia(file=later, engine=engine)
+        assert again["documents_added"] == (2 if moment == "documents:before_commit" else 0)
+        ids = [(row["doc_id"], row["revision"]) for row in documents()]
+        assert len(ids) == len(set(ids)) == 10
+        rows = Lake.open().table("tombstones").read(["doc_id"]).num_rows
+        states.append((before, rows, set(tombstones())))
+    buried = {3, 4, 5, 6, 7, 8}
+    assert states == [((8, 0), 6, buried), ((10, 0), 6, buried), ((10, 6), 6, buried)]
 
 
 def test_a_killed_driver_leaves_no_process_and_a_killed_worker_is_named(tmp_path: Path) -> None:
@@ -257,6 +316,34 @@ def _workers(pid: int) -> list[psutil.Process]:
 def test_a_file_that_is_no_dump_is_named(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         wikipedia(**options)
+
+
+def test_an_address_of_a_file_may_have_escapes(tmp_path: Path) -> None:
+    folder = tmp_path / "my dumps, 100% 中文#1?"
+    folder.mkdir()
+    path = folder / "xxwiki-20260101-pages-articles.xml"
+    path.write_bytes(export({1: (1, ARTICLE)}))
+    assert "%20" in path.as_uri() and "%25" in path.as_uri() and "%23" in path.as_uri()
+    assert wikipedia(file=path.as_uri())["new"] == 1
+    (row,) = documents()
+    assert row["raw_uri"].endswith("xxwiki-20260101-pages-articles.xml")
+
+
+def test_who_asks_the_open_web_is_reminded_to_leave_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def is_reminded(**options: Any) -> bool:
+        ingest_wikipedia.settings.cache_clear()
+        with suppress(InputError):
+            wikipedia(**options)
+        return "set LMFLOW_CONTACT" in capsys.readouterr().err
+
+    (tmp_path / "a.xml").write_bytes(export({1: (1, ARTICLE)}))
+    assert is_reminded(site="http://10.0.0.1")  # which is then refused, being inside
+    assert not is_reminded(site="http://127.0.0.1:9")
+    assert not is_reminded(file=str(tmp_path / "a.xml"))
+    monkeypatch.setenv("LMFLOW_CONTACT", "me@example.org")
+    assert not is_reminded(site="http://10.0.0.1")
 
 
 def test_a_dump_of_another_wiki_is_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from jobs.command import Options, Progress, Result, main
 from jobs.wikipedia_parts import PartsReader, Reports, Task, on_processes, on_spark, workers
 from lmflow import tracking
 from lmflow.errors import InputError
-from lmflow.extract.dumpfile import head, index_streams, parts
+from lmflow.extract.dumpfile import head, index_streams, lines, parts
 from lmflow.extract.wikidump import site_namespaces
 from lmflow.extract.wikipedia import Reader, Report
 from lmflow.lake import Lake, Objects, transaction_key
@@ -216,7 +216,7 @@ def _tasks(objects: Objects, work: Work) -> list[Task]:
 
 def _index(objects: Objects, data: str, index: str, size: int) -> tuple[tuple[int, int], ...]:
     with objects.open(index) as file, suppress(ValueError):
-        return tuple(index_streams(head(file, size).splitlines(), size))
+        return tuple(index_streams(lines(file), size))
     raise InputError(f"{index} is not the index of {data}; remove it, or get both from the same dump")
 
 

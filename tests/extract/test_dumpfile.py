@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import random
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lmflow.extract.bzip2 import blocks
-from lmflow.extract.dumpfile import head, index_streams, pages_of, parts
+from lmflow.extract.dumpfile import head, index_streams, lines, pages_of, parts
 from lmflow.extract.wikidump import Loss
 from tests.extract.exports import HEAD, TAIL, page_xml
 
@@ -134,6 +135,22 @@ def test_any_encoding_and_compression_is_read(kind: str, encoding: str) -> None:
         range(1, len(numbers(stored[: len(stored) // 2], 10_000)) + 1)
     )
     assert cut.truncated
+
+
+@pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress])
+@given(st.lists(st.binary(max_size=9).filter(lambda line: b"\n" not in line), max_size=30))
+@settings(max_examples=30, deadline=None)
+def test_an_index_is_read_line_by_line_however_it_is_stored(pack: Callable[[bytes], bytes], found: list[bytes]) -> None:
+    content = b"\n".join([b"1:2:T", *found])
+    expected = content.removesuffix(b"\n").split(b"\n")
+    assert list(lines(io.BytesIO(pack(content)))) == expected
+
+
+def test_a_damaged_index_is_refused() -> None:
+    stored = bytearray(bz2.compress(random.Random(1).randbytes(300_000), 1))
+    stored[len(stored) // 2] ^= 0xFF
+    with pytest.raises(ValueError, match="damaged"):
+        list(lines(io.BytesIO(bytes(stored))))
 
 
 def test_an_index_of_another_file_is_refused() -> None:

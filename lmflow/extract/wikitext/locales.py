@@ -17,6 +17,9 @@ from babel.numbers import format_decimal, get_currency_symbol
 _DATA: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _CODES: Final[dict[str, str]] = dict(pair.split(":") for pair in _DATA["codes"].split())
 _OLYMPIC: Final[dict[str, str]] = dict(pair.split(":") for pair in _DATA["countries"].split())
+_ABBREVIATED: Final[dict[str, dict[str, str]]] = {
+    lang: dict(pair.split(":") for pair in pairs.split()) for lang, pairs in _DATA["languages"].items()
+}
 #: Suffixes and eras that CLDR's long dates carry and articles do not.
 _ERAS = re.compile(r"\s(?:г|р|թ)\.$|ค\.ศ\. ")
 _PLAIN_NUMBER = re.compile(r"([-+−]?)(\d{4,})(\.\d+)?")
@@ -76,6 +79,16 @@ def language(code: str, lang: str) -> str:
     """The name of a language in another, empty when CLDR has none."""
     locale = _locale(lang)
     return str(locale.languages.get(code.lower(), "")) if locale else ""
+
+
+def language_label(code: str, lang: str) -> str:
+    """How an article names the language of a foreign word: `English`, `englisch`, `англ.`; empty when it is not known.
+
+    Russian and Ukrainian editions abbreviate; a language whose abbreviation is not listed is named in full.
+    """
+    short = _ABBREVIATED.get(lang, {}).get(code)
+    name = short or language(code, lang)
+    return name.lower() if lang in ("de", "ru", "uk") else name
 
 
 @lru_cache(maxsize=4096)

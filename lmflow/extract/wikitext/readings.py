@@ -34,10 +34,14 @@ _CHINESE_LABELS: Final = {
     "p": "pinyin",
     "w": "Wade–Giles",
 }
-#: Editions whose `lang-xx` templates begin with the language's name, and what follows it.
+#: Editions whose `lang-xx` templates say the language's name (or its abbreviation, see locales.toml), and how.
 _LABELLED: Final = {
-    **dict.fromkeys(("en", "simple", "ja", "ko", "hi", "id", "ms", "tr", "bn", "ta", "te", "sw", "ur"), ": "),
-    **dict.fromkeys(("zh", "wuu", "gan"), "："),
+    **dict.fromkeys(("en", "simple", "ja", "ko", "hi", "id", "ms", "tr", "bn", "ta", "te", "sw", "ur"), "{}: {}"),
+    **dict.fromkeys(("zh", "wuu", "gan"), "{}：{}"),
+    **dict.fromkeys(("ru", "uk", "de"), "{} {}"),
+    "es": "en {}: {}",
+    "pt": "em {}: {}",
+    "ar": "ب{}: {}",
 }
 _SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
 _RUPEES: Final = {
@@ -269,11 +273,11 @@ def langx(args: Arguments) -> str:
 def _labelled(code: str, text: str, reading: str, lang: str) -> str:
     if not text:
         return ""
-    if reading and lang in ("en", "simple"):
-        text += f", romanized: {reading}"
-    colon = _LABELLED.get(lang)
-    name = locales.language(code, lang) if colon else ""
-    return f"{name}{colon}{text}" if name else text
+    if reading and lang in ("en", "simple", "de"):
+        text += f" {reading}" if lang == "de" else f", romanized: {reading}"
+    label = _LABELLED.get(lang)
+    name = locales.language_label(code, lang) if label else ""
+    return label.format(name, text) if label and name else text
 
 
 def country(args: Arguments) -> str:

@@ -28,6 +28,8 @@ def renderer(name: str, lang: str) -> Renderer | None:
         found = next((render for prefix, render in _PREFIXES.items() if key.startswith(prefix)), None)
     if found is None and key.startswith("lang-"):
         found = labelled(key[5:])
+    if found is None and lang == "de" and key.endswith("s") and locales.is_language(key[:-1]):
+        found = labelled(key[:-1])  # {{enS|United Nations}}
     return found or _country(key, lang)
 
 

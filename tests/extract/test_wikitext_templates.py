@@ -96,6 +96,9 @@ TABLE = [
     ("de", "{{enS|United Nations}}", "englisch United Nations"),
     ("de", "{{ruS|Москва|Moskwa}}", "russisch Москва Moskwa"),
     ("en", "{{KOR}} and {{GER}} and {{RUS}} and {{ESP}}", "South Korea and Germany and Russia and Spain"),
+    ("de", "{{RUS}}", "Russland"),
+    ("ru", "{{Франция}} и {{США}} и {{Флагификация|Чехия}}", "Франция и США и Чехия"),
+    ("hy", "{{դրոշավորում|Հոնգ Կոնգ}}", "Հոնգ Կոնգ"),
     # Dates
     ("en", "{{start date|1969|7|20|df=y}}", "20 July 1969"),
     ("en", "{{start date|2001|5}}", "May 2001"),

@@ -99,6 +99,14 @@ def country(code: str, lang: str) -> str:
     return str(locale.territories.get(iso, "")) if locale and len(code) == 3 else ""
 
 
+@lru_cache(maxsize=8)
+def territories(lang: str) -> dict[str, str]:
+    """The names of countries in a language, by themselves in lower case."""
+    locale = _locale(lang)
+    names = (str(name) for code, name in locale.territories.items() if code.isalpha()) if locale else ()
+    return {name.lower(): name for name in names}
+
+
 @lru_cache(maxsize=4096)
 def currency(code: str, lang: str) -> str:
     """The sign of a currency by its code of three letters (ISO 4217), or the code and a gap."""

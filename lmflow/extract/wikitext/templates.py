@@ -7,6 +7,7 @@ ingest shows what to add next.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +29,8 @@ def renderer(name: str, lang: str) -> Renderer | None:
         found = next((render for prefix, render in _PREFIXES.items() if key.startswith(prefix)), None)
     if found is None and key.startswith("lang-"):
         found = labelled(key[5:])
-    if found is None and lang == "de" and key.endswith("s") and locales.is_language(key[:-1]):
-        found = labelled(key[:-1])  # {{enS|United Nations}}
+    if found is None and lang == "de" and (german := _GERMAN.fullmatch(name)) and locales.is_language(german[1]):
+        found = labelled(german[1])
     return found or _country(key, lang)
 
 
@@ -45,11 +46,17 @@ def dropped(name: str) -> Dropped:
 
 
 def _country(key: str, lang: str) -> Renderer | None:
-    """`{{GER}}` shows the country's name."""
-    if len(key) != 3 or not key.isascii() or not key.isalpha():
-        return None
-    name = locales.country(key.upper(), lang)
+    """`{{GER}}`, and Russian `{{Франция}}`, show the country's name; in other editions such a name is a box."""
+    name = ""
+    if len(key) == 3 and key.isascii() and key.isalpha():
+        name = locales.country(key.upper(), lang)
+    elif lang == "ru":
+        name = locales.territories(lang).get(key, "")
     return (lambda args: name) if name else None
+
+
+#: `{{enS|United Nations}}`; `{{RUS}}` is a country.
+_GERMAN: Final = re.compile(r"\s*([a-z]{2,3})S\s*")
 
 
 def _table(section: dict[str, Any]) -> dict[str, Renderer]:

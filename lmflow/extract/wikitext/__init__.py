@@ -10,9 +10,12 @@ Stated rules:
   lines of their own;
 - a table is written row by row, cells joined by ` | `, empty cells left out; a table whose class says infobox,
   navigation or notice, or that is hidden, is dropped (`tables`);
-- references, galleries, source code, images with their captions, and templates without prose are dropped;
+- references, galleries, source code, images with their captions, and templates without prose (citations, boxes,
+  hatnotes, notices, flags, links to other sites) are dropped;
 - a template that `templates.toml` lists is read as it says; an unlisted one inside a line is read when its arguments
-  say what it shows (`guess`), else dropped and counted;
+  say what it shows (`guess`), else dropped and counted; so is one whose words only its source knows (a population,
+  an age today);
+- a pronunciation is kept as it stands (`/ˈtaʊər/`), the label of a sound file too;
 - a formula becomes readable text in a line, or `[formula]` when it takes more than that; or its TeX, by option
   (`formulas`).
 """

@@ -39,6 +39,7 @@ from lmflow.settings import settings
 Reports = list[dict[str, Any]]
 _ROW_GROUP_CHARACTERS: Final = 8_000_000
 _ROW_GROUP_ROWS: Final = 2_000
+_PAGE_ROWS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,41 @@ class PartsReader:
 
     def __call__(self, task: Task, on_bytes: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
         """Read one part; returns its report as JSON values, with the names of the files it wrote."""
-        objects, report, page_rows = Objects(self.objects_root), Report(), list[dict[str, Any]]()
+        objects, report, pages = Objects(self.objects_root), Report(), _PageList()
         writer = _DocumentWriter(f"{self.staged}/part-{task.number:05}-{uuid.uuid4().hex}.parquet", self.batch_id)
         with objects.open(task.raw_key) as file, writer:
             for reading in self.reader.read(file, task.part, objects.uri(task.raw_key), report, on_bytes):
-                page_rows.append(reading.row())
+                pages.add(reading)
                 writer.add(reading)
-        sink = BytesIO()
-        pq.write_table(pa.Table.from_pylist(page_rows, schema=PAGES), sink, compression="zstd")
         page_list = f"{self.page_lists}/part-{task.number:05}.parquet"
-        Objects(self.lake_objects).put(page_list, sink.getvalue())
+        Objects(self.lake_objects).put(page_list, pages.parquet())
         return {"report": report.as_dict(), "documents": writer.name, "page_list": page_list}
+
+
+class _PageList:
+    """The pages of one part as Parquet, put together a row group at a time: a part of stubs holds a million."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._sink = BytesIO()
+        self._writer = pq.ParquetWriter(self._sink, PAGES, compression="zstd")
+
+    def add(self, reading: Reading) -> None:
+        """Take one page."""
+        self._rows.append(reading.row())
+        if len(self._rows) >= _PAGE_ROWS:
+            self._flush()
+
+    def parquet(self) -> bytes:
+        """All of them."""
+        self._flush()
+        self._writer.close()
+        return self._sink.getvalue()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=PAGES))
+            self._rows = []
 
 
 class _DocumentWriter:

@@ -65,10 +65,15 @@ def versions(lake: Lake, code: str) -> Versions:
             strict=True,
         ):
             column.append(pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.int64))
-    ids, revisions, batches, dates = (np.concatenate([*column, np.empty(0, np.int64)]) for column in columns)
+    # One column after the other, and what it was made of let go: a large wiki has tens of millions of versions.
+    ids, revisions, batches, dates = (np.concatenate([*columns.pop(0), np.empty(0, np.int64)]) for _ in range(4))
     order = np.lexsort((batches, revisions, ids))
     last = order[np.append(ids[order][1:] != ids[order][:-1], True)] if len(order) else order
-    ids, revisions, batches, dates = ids[last], revisions[last], batches[last], dates[last]
+    del order
+    ids = ids[last]
+    revisions = revisions[last]
+    batches = batches[last]
+    dates = dates[last]
     tombstones = lake.table("tombstones").read(["doc_id", "batch_id", "reason"], ours)
     tombstones = tombstones.filter(pc.fill_null(pc.starts_with(tombstones["reason"], ingest.ABSENT), False))
     buried = _page_ids(tombstones["doc_id"], prefix).to_numpy().astype(np.int64)
@@ -108,7 +113,8 @@ def drop_copies(objects: Objects, staged: str, files: list[tuple[str, str]]) -> 
     for place, (page_list, _) in enumerate(files):
         rows = pq.read_table(BytesIO(objects.get(page_list)), columns=["page_id", "revision", "outcome"])
         rows = rows.filter(pc.is_in(rows["outcome"], value_set=pa.array([NEW, CHANGED])))
-        lists.append(rows.append_column("place", pa.array([place] * rows.num_rows, pa.int64())))
+        rows = rows.set_column(2, "outcome", rows["outcome"].dictionary_encode())  # the same word for millions
+        lists.append(rows.append_column("place", pa.array(np.full(rows.num_rows, place, np.int32))))
     stored = pa.concat_tables(lists)
     ids = np.sort(stored["page_id"].to_numpy())
     twice = np.unique(ids[1:][ids[1:] == ids[:-1]])
@@ -153,11 +159,14 @@ def bury(lake: Lake, key: str, code: str, batch_id: int, gone: dict[str, Ids], r
     """
     table = lake.table("tombstones")
     now = datetime.now(UTC)
-    empty = dict.fromkeys(table.schema.names)
-    rows = [
-        {**empty, "batch_id": batch_id, "doc_id": wikipedia_id(code, int(page)), "reason": reason, "requested_at": now}
-        for reason, pages in gone.items()
-        for page in pages
-    ]
-    content = pa.Table.from_pylist(rows, schema=table.schema)
-    return table.append(key, content, drop={wikipedia_id(code, int(page)) for page in restored})
+    parts = [table.schema.empty_table()]
+    for reason, pages in gone.items():
+        values = {
+            "batch_id": pa.array(np.full(len(pages), batch_id)),
+            "doc_id": pa.array([wikipedia_id(code, int(page)) for page in pages], pa.string()),
+            "reason": pa.repeat(reason, len(pages)),
+            "requested_at": pa.repeat(pa.scalar(now, table.schema.field("requested_at").type), len(pages)),
+        }
+        columns = [values.get(column.name, pa.nulls(len(pages), column.type)) for column in table.schema]
+        parts.append(pa.table(columns, schema=table.schema))
+    return table.append(key, pa.concat_tables(parts), drop={wikipedia_id(code, int(page)) for page in restored})

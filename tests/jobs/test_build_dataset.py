@@ -86,7 +86,7 @@ def test_killed_at_any_moment_it_leaves_one_whole_dataset_and_one_tokenizer(mlfl
     struck, calm = Lake.open(), Lake(f"file://{home}/calm")
     for lake in (struck, calm):
         lake.table("corpus").append("made", pa.Table.from_pylist(rows, SCHEMAS["corpus"]))
-    words = ["--lang", "en", "--vocabulary", "301"]
+    words = ["--lang", "zh", "--vocabulary", "301"]  # no other test registers this tokenizer
     for moment in ("before_commit", "after_commit", "registered"):
         command = [sys.executable, "-m", "jobs.build_dataset", *words]
         died = subprocess.run(
@@ -98,18 +98,19 @@ def test_killed_at_any_moment_it_leaves_one_whole_dataset_and_one_tokenizer(mlfl
             timeout=120,
         )
         assert died.returncode == -9, died.stderr
-        found = [name for name in struck.objects.list("datasets/en/") if name.endswith("manifest.json")]
+        found = [name for name in struck.objects.list("datasets/zh/") if name.endswith("manifest.json")]
         assert len(found) == (moment != "before_commit")
     assert build_dataset.run(given(*words), PROGRESS)["status"] == "nothing_new"  # all was done before the last kill
-    dataset = store.latest(struck, "en")
+    dataset = store.latest(struck, "zh")
     assert [dataset.digest] == [
         version.tags["dataset_digest"]
-        for version in registry.versions("tokenizer-en")
+        for version in registry.versions("tokenizer-zh")
         if version.tags["tokenizer_digest"] == dataset.tokenizer.digest
     ]
     key = dataset.folder.name
-    splits, mixture = build_dataset._mixed(calm.table("corpus"), "en", 0, given(*words).recipe)
-    undisturbed = store.build(calm, "en", key, splits, 301, dataset.manifest["lineage"], mixture=mixture)
+    table = calm.table("corpus")
+    splits, mixture = build_dataset._mixed(table, "zh", table.version(), given(*words).recipe)
+    undisturbed = store.build(calm, "zh", key, splits, 301, dataset.manifest["lineage"], mixture=mixture)
     for path in undisturbed.folder.iterdir():
         assert (dataset.folder / path.name).read_bytes() == path.read_bytes(), path.name
 

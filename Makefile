@@ -40,7 +40,7 @@ test: ## Run the tests (ARGS="tests/lake -k commit" for some of them, WORKERS=0 
 
 test-faults: ## Kill crawls again and again: what takes longer than a minute (about 8)
 	$(BOOTSTRAP) --for test
-	@$(PYTHON) -m pytest -m faults --timeout=1800 tests/faults $(ARGS)
+	@$(PYTHON) -m pytest -m faults --timeout=1800 tests/faults tests/jobs $(ARGS)
 
 test-browser: ## Drive a whole retraining in a real browser
 	$(BOOTSTRAP) --for browser

@@ -223,7 +223,7 @@ def test_spark_and_processes_do_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     assert tables[0] == tables[1]
 
 
-@pytest.mark.parametrize("engine", ["processes", "spark"])
+@pytest.mark.parametrize("engine", ["processes", pytest.param("spark", marks=pytest.mark.faults)])
 def test_a_dump_whose_reading_is_killed_is_read_again_and_buries_each_page_once(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

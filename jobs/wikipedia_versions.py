@@ -109,18 +109,17 @@ def drop_copies(objects: Objects, staged: str, files: list[tuple[str, str]]) -> 
     Returns:
         How many documents were dropped, by the outcome they had been counted under.
     """
-    lists = []
-    for place, (page_list, _) in enumerate(files):
-        rows = pq.read_table(BytesIO(objects.get(page_list)), columns=["page_id", "revision", "outcome"])
-        rows = rows.filter(pc.is_in(rows["outcome"], value_set=pa.array([NEW, CHANGED])))
-        rows = rows.set_column(2, "outcome", rows["outcome"].dictionary_encode())  # the same word for millions
-        lists.append(rows.append_column("place", pa.array(np.full(rows.num_rows, place, np.int32))))
-    stored = pa.concat_tables(lists)
-    ids = np.sort(stored["page_id"].to_numpy())
+    ids = np.concatenate([_stored(objects, page_list)["page_id"].to_numpy() for page_list, _ in files])
+    ids.sort()
     twice = np.unique(ids[1:][ids[1:] == ids[:-1]])
     if not len(twice):
         return {}
-    copies = stored.filter(pc.is_in(stored["page_id"], value_set=pa.array(twice)))
+    lists = []
+    for place, (page_list, _) in enumerate(files):
+        rows = _stored(objects, page_list)
+        rows = rows.filter(pc.is_in(rows["page_id"], value_set=pa.array(twice)))
+        lists.append(rows.append_column("place", pa.array([place] * rows.num_rows, pa.int64())))
+    copies = pa.concat_tables(lists)
     winners: dict[int, tuple[int, int]] = {}  # page -> newest revision, and the first part that holds it
     places: set[int] = set()
     for row in copies.to_pylist():
@@ -136,6 +135,12 @@ def drop_copies(objects: Objects, staged: str, files: list[tuple[str, str]]) -> 
             dropped[row["outcome"]] = dropped.get(row["outcome"], 0) + 1
         seen.add(row["page_id"])
     return dropped
+
+
+def _stored(objects: Objects, page_list: str) -> pa.Table:
+    """The pages of one part whose documents are to be stored."""
+    rows = pq.read_table(BytesIO(objects.get(page_list)), columns=["page_id", "revision", "outcome"])
+    return rows.filter(pc.is_in(rows["outcome"], value_set=pa.array([NEW, CHANGED])))
 
 
 def _rewrite(uri: str, place: int, winners: dict[int, tuple[int, int]]) -> None:

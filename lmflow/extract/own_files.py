@@ -12,9 +12,11 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 from urllib.parse import urlsplit
@@ -36,6 +38,8 @@ FORMATS: Final[Mapping[str, Format]] = {
 #: JSON Lines are read in parts of this many bytes, so that one large file keeps all cores busy.
 PART_BYTES: Final = 64_000_000
 LONGEST_ROW: Final = 20_000_000
+#: Rows that show which columns a file has.
+_FIRST_ROWS: Final = 100
 #: Everything that can happen to a row beside what happens to any document.
 FAILURES: Final = ("failed:json", "failed:encoding", "failed:too_large", "failed:csv", "failed:column")
 EMPTY: Final = "skipped:empty"
@@ -135,41 +139,29 @@ def parts(uri: str, name: str, kind: Format, size: int) -> list[Part]:
     return [Part(uri, name, kind)]
 
 
-def column_names(part: Part, encoding: str) -> set[str] | None:
-    """Names of the columns of a file, as far as its beginning shows them; None for plain text."""
-    if part.kind == "text":
-        return None
+def column_names(part: Part, collection: Collection) -> set[str]:
+    """Names of the columns of a file of rows, as its beginning shows them to who reads it; none where it is empty."""
     if part.kind == "parquet":
         return set(_parquet(part.uri).schema_arrow.names)
-    with _open(part.uri) as file:
-        if part.kind == "csv":
-            lines = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
-            return set(next(_csv(lines, part.name), []))
-        names: set[str] = set()
-        for _, line in zip(range(100), file, strict=False):
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                names |= row.keys()
-        return names
+    first = (row for _, row in islice(rows(part, collection), _FIRST_ROWS))
+    return {name for row in first if not isinstance(row, str) for name in row}
 
 
 def check_columns(parts: Sequence[Part], collection: Collection) -> None:
-    """Refuse a mapping to columns that the first file does not have, before any work is done.
+    """Refuse a mapping to columns that the first file with rows does not have, before any work is done.
 
     Raises:
         InputError: a column is not there.
     """
-    part = next((part for part in parts if part.kind != "text"), None)
-    names = column_names(part, collection.encoding) if part is not None else None
-    if part is None or names is None:
+    for part in (part for part in parts if part.kind != "text"):
+        if names := column_names(part, collection):
+            break
+    else:
         return
     for what, column in asdict(collection.columns).items():
         if column and column not in names and column.partition(".")[0] not in names:
             raise InputError(
-                f"--{what}-column {column}: {part.uri} has no such column; it has {', '.join(sorted(names)) or 'none'}"
+                f"--{what}-column {column}: {part.uri} has no such column; it has {', '.join(sorted(names))}"
             )
 
 
@@ -193,7 +185,12 @@ def rows(part: Part, collection: Collection) -> Iterator[tuple[int, Mapping[str,
         "csv": _csv_rows,
         "parquet": _parquet_rows,
     }
-    yield from readers[part.kind](part, collection)
+    try:
+        yield from readers[part.kind](part, collection)
+    except (EOFError, UnicodeError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{part.uri} cannot be read: {error}; is it whole, and are --format and --encoding right?"
+        ) from None
 
 
 def outcomes(part: Part, collection: Collection, known: Known, key: bytes, now: datetime) -> Iterator[Outcome]:

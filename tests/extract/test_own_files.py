@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from lmflow.errors import InputError
 from lmflow.extract.documents import Known, Outcome
-from lmflow.extract.own_files import Collection, Columns, Part, column_names, find, outcomes, parts
+from lmflow.extract.own_files import Collection, Columns, Part, check_columns, find, outcomes, parts
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NOTHING = Known({}, frozenset())
@@ -138,4 +138,33 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 not")
     with pytest.raises(InputError, match="is no Parquet file"):
         parts(f"file://{tmp_path}/a.parquet", "a.parquet", "parquet", 8)
-    assert column_names(Part(f"file://{write(tmp_path, 'csv')}", "rows.csv", "csv"), "utf-8-sig") >= {"body", "terms"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "encoding"),
+    [
+        ("a.jsonl", '{"body": "天气很好", "label": "好"}\n'.encode("gb18030"), "gb18030"),
+        ("a.jsonl", '\ufeff{"body": "x"}\n'.encode(), "utf-8"),
+        ("a.csv", "\ufeffbody, label\nx,y\n".encode(), "utf-8"),
+    ],
+)
+def test_columns_are_found_as_the_rows_are_read(tmp_path: Path, name: str, content: bytes, encoding: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / f"0-empty-{name}").write_bytes(b"")  # as Spark writes them
+    found = [part for uri, name, kind, size, _ in find(str(tmp_path), None) for part in parts(uri, name, kind, size)]
+    check_columns(found, collection(Columns("body"), encoding))
+    with pytest.raises(InputError, match=r"--text-column other: .* has no such column; it has body"):
+        check_columns(found, collection(Columns("other"), encoding))
+
+
+def test_a_file_that_breaks_off_is_named_in_one_line(tmp_path: Path) -> None:
+    whole = gzip.compress(b'{"text": "x"}\n' * 1000)
+    broken = [
+        ("cut.jsonl.gz", whole[:-20], "utf-8"),
+        ("no.jsonl.gz", b"not gzip", "utf-8"),
+        ("a.csv", b"text\nx\n", "utf-16"),
+    ]
+    for name, content, encoding in broken:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name} cannot be read"):
+            read(tmp_path / name, Columns(), encoding)

@@ -134,13 +134,13 @@ def _read(options: TrainTaskHead, path: str, option: str) -> Labelled:
 
 
 def _known_splits(name: str) -> dict[str, str]:
-    """Where the newest version had its documents, by id; nothing when this is the first."""
-    versions = registry.versions(name)
-    if not versions:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        record = Record.read(tracking.download(versions[-1].run_id, ARTIFACT, Path(folder)))
-    return dict(zip(record.ids, record.splits, strict=True))
+    """Where earlier versions had their documents, by id, the newest word last; nothing when this is the first."""
+    known: dict[str, str] = {}
+    for version in sorted(registry.versions(name), key=lambda version: version.version):
+        with tempfile.TemporaryDirectory() as folder:
+            record = Record.read(tracking.download(version.run_id, ARTIFACT, Path(folder)))
+        known |= zip(record.ids, record.splits, strict=True)
+    return known
 
 
 def _divided(options: TrainTaskHead, train: Labelled, test: Labelled | None, known: dict[str, str]) -> _Task:

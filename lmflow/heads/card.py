@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -33,7 +33,8 @@ def model_card(
     """
     listed = "\n".join(f"- {what}: {value}" for what, value in facts.items())
     by_class = "\n".join(
-        f"| {each.label} | {each.documents:,} | {each.precision:.3f} | {each.recall:.3f} | {each.f1:.3f} |"
+        f"| {each.label.replace('|', '&#124;')} "
+        f"| {each.documents:,} | {each.precision:.3f} | {each.recall:.3f} | {each.f1:.3f} |"
         for each in scores.by_class()
     )
     return f"""# {name}
@@ -84,8 +85,9 @@ def confusion_picture(scores: Classified) -> Figure:
     figure.colorbar(image, ax=axes, label="share of the true class")
     font = font_for("".join(scores.labels))
     names = scores.labels if font else tuple(str(row) for row in range(1, size + 1))
-    axes.set_xticks(range(size), names, rotation=45 if size > 3 else 0, fontfamily=font or _DEFAULT_FONT)
-    axes.set_yticks(range(size), names, fontfamily=font or _DEFAULT_FONT)
+    plain: Any = {"fontfamily": font or _DEFAULT_FONT, "parse_math": False}  # a class may have $ in its name
+    axes.set_xticks(range(size), names, rotation=45 if size > 3 else 0, **plain)
+    axes.set_yticks(range(size), names, **plain)
     if size <= _MOST_NUMBERS:
         for (row, column), documents in np.ndenumerate(scores.confusion):
             colour = "white" if shares[row, column] > 0.5 else "black"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.vectors import WordVectors
+from lmflow.evaluation.classification import classified
+from lmflow.heads.card import confusion_picture
 from lmflow.heads.classifier import Head, TextClassifier
 from lmflow.heads.fitting import STRENGTHS, fit
 
@@ -68,3 +71,9 @@ def test_a_class_without_training_texts_is_no_class() -> None:
     vectors, classes = clouds(2)
     with pytest.raises(ValueError, match="every class needs training texts"):
         fit(vectors, classes, ("a", "b", "c"), np.arange(len(classes)) < 5)
+
+
+def test_classes_with_signs_of_mathematics_in_their_names_are_drawn() -> None:
+    labels = ("$50_to_$100", "a|b", "\\frac{")
+    scores = classified(labels * 4, labels * 4, labels)
+    confusion_picture(scores).savefig(io.BytesIO(), format="png")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT: Final = "lmflow/language-model"
 _RUN: Final = "run_id"  # of the MLflow run, beside the checkpoints
+_COUNTED_AT_ONCE: Final = 4_000_000
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
 _SCHEDULED: Final = (
     *("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision"),
@@ -187,7 +188,10 @@ def _made(work: Work, schedule: Schedule) -> NeuralModel:
     network, vocabulary = NEURAL[options.architecture], dataset.manifest["vocabulary"]
     model = network(vocabulary, shape_of(options), options.seed, schedule.precision)
     if options.softmax_sample:
-        model.sample_softmax(options.softmax_sample, np.bincount(dataset.split("train").tokens, minlength=vocabulary))
+        tokens, counts = dataset.split("train").tokens, np.zeros(vocabulary, np.int64)
+        for start in range(0, len(tokens), _COUNTED_AT_ONCE):  # mapped from disk; numpy counts in copies of 8 bytes
+            counts += np.bincount(tokens[start : start + _COUNTED_AT_ONCE], minlength=vocabulary)
+        model.sample_softmax(options.softmax_sample, counts)
     if work.start is not None:
         encode, width = dataset.tokenizer.encode, model.token_width
         model.start_from(token_vectors(work.start, encode, vocabulary, width, options.seed))

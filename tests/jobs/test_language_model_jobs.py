@@ -148,6 +148,8 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
     zaremba = train_language_model.run(network, PROGRESS)
     words = train_language_model.run(network.model_copy(update={"architecture": "ngram", "preset": None}), PROGRESS)
     assert 1 < words["metrics"]["test_perplexity"] < zaremba["metrics"]["test_perplexity"] < 20
+    sampled = train_language_model.run(network.model_copy(update={"softmax_sample": 200}), PROGRESS)
+    assert sampled["version"] > words["version"] and sampled["metrics"]["test_perplexity"] < 20  # scored over all
     vae = train_language_model.run(network.model_copy(update={"architecture": "vae", "preset": "vae-nano"}), PROGRESS)
     assert vae["metrics"]["test_importance_weighted"] <= vae["metrics"]["test_negative_elbo"] + 0.1
     with pytest.raises(ValueError, match=r"--preset rnn-nano is not of lstm; choose lstm-nano, "):

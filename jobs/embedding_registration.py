@@ -105,11 +105,4 @@ def nothing_new(done: registry.Version, reason: str) -> Result:
     """Why there was nothing to train, and what is there; a run killed between registering and nominating ends here."""
     if max(registry.aliases(done.name).values(), default=0) < done.version:
         registry.nominate(done.name, done.version)
-    return {
-        "status": "nothing_new",
-        "reason": reason,
-        "model": done.name,
-        "version": done.version,
-        "model_uri": done.uri,
-        "run_id": done.run_id,
-    }
+    return {"status": "nothing_new", "reason": reason, **registry.place(done.name, done.version, done.run_id)}

@@ -12,7 +12,6 @@ Examples:
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -27,13 +26,11 @@ from jobs.command import Options, Progress, Result, main
 from lmflow import registry, tracking
 from lmflow.dataset import store
 from lmflow.dataset.shards import Dataset
-from lmflow.errors import InputError
 from lmflow.evaluation import cloze
 from lmflow.evaluation.cloze import ClozeScore, passages
 from lmflow.evaluation.compression import Estimate, bits_per_byte, by_group
 from lmflow.evaluation.scores import Scores
 from lmflow.lake import Lake
-from lmflow.settings import settings
 
 _AT_ONCE = 256  # documents handed to the model in one call
 
@@ -52,7 +49,7 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
     """Score on the held-out documents as they are now, unless that has been done."""
     import mlflow
 
-    version = version_of(options.model)
+    version = registry.resolve(options.model, "--model")
     lang = version.name.removeprefix("lm-")
     dataset = store.latest(Lake.open(), lang)
     digest, langs = dataset.manifest["held_out_digest"], dataset.split("test").langs
@@ -85,28 +82,6 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
         for tag, value in {"held_out_digest": digest, **figures["metrics"]}.items():
             client.set_model_version_tag(version.name, str(version.version), tag, str(value))
     return {**facts, **figures}
-
-
-def version_of(uri: str) -> registry.Version:
-    """The version that a URI names.
-
-    Raises:
-        InputError: there is none.
-    """
-    matched = re.match(r"models:/([a-z-]+)(?:/(\d+)|@(\w+))$", uri)
-    if matched is None:
-        raise InputError(f"--model {uri}: write models:/lm-en/3 or models:/lm-en@champion")
-    name, number, alias = matched.groups()
-    if alias is not None:
-        aliases = registry.aliases(name)
-        if alias not in aliases:
-            there = ", ".join(sorted(aliases)) or "none"
-            raise InputError(f"{name} has no alias {alias!r} (it has: {there}); train and promote a model first")
-        number = str(aliases[alias])
-    found = [version for version in registry.versions(name) if version.version == int(number)]
-    if not found:
-        raise InputError(f"{name} has no version {number}; see {settings().mlflow_uri}/#/models/{name}")
-    return found[0]
 
 
 def _cloze(loaded: Any, dataset: Dataset, progress: Progress) -> dict[str, ClozeScore]:

@@ -27,7 +27,7 @@ if __name__ == "__main__":  # the workers' modules load beside the imports that 
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
@@ -68,7 +68,8 @@ class IngestWikipedia(Options):
         0,
         ge=0,
         le=24 * 14,
-        description="Wait up to so many hours for a dump that is not finished yet; `latest` then takes an older one.",
+        description="Wait so many hours at most, over all editions, for dumps that are not finished yet; `latest` then "
+        "takes an older one.",
     )
     site: str | None = Field(None, description="Dump site or mirror for --lang (default: https://dumps.wikimedia.org).")
     file: str | None = Field(None, description="A dump file (path, file:// or s3://) in place of a site; needs --lang.")
@@ -215,9 +216,13 @@ def _tasks(objects: Objects, work: Work) -> list[Task]:
 
 
 def _index(objects: Objects, data: str, index: str, size: int) -> tuple[tuple[int, int], ...]:
-    with objects.open(index) as file, suppress(ValueError):
-        return tuple(index_streams(lines(file), size))
-    raise InputError(f"{index} is not the index of {data}; remove it, or get both from the same dump")
+    try:
+        with objects.open(index) as file:
+            return tuple(index_streams(lines(file), size))
+    except ValueError as error:
+        raise InputError(
+            f"{index} is not the index of {data} ({error}); remove it, or get both from the same dump"
+        ) from None
 
 
 def _commit(

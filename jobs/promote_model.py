@@ -27,10 +27,10 @@ from pydantic import Field
 
 from jobs import evaluate_model
 from jobs.command import Options, Progress, Result, main
+from jobs.task_head_registration import record_of
 from lmflow import registry, tracking
 from lmflow.errors import InputError
 from lmflow.evaluation.scores import Scores
-from lmflow.heads.record import ARTIFACT, Record
 from lmflow.registry import decisions, gate
 from lmflow.registry.versions import CHAMPION, JUDGED, Version
 
@@ -129,7 +129,7 @@ def _answered(version: Version) -> gate.EmbeddingContender:
 def _judge_task_heads(
     champion: Version | None, candidates: list[Version], alpha: float, progress: Progress
 ) -> gate.Verdict:
-    records = {each.version: _record(each) for each in [*candidates, *([champion] if champion else [])]}
+    records = {each.version: record_of(each) for each in [*candidates, *([champion] if champion else [])]}
     contenders = []
     for each in candidates:
         record, family = records[each.version], each.tags.get("architecture", "unknown")
@@ -147,11 +147,6 @@ def _judge_task_heads(
         contenders.append(gate.HeadContender(each.version, family, right, rival, record.digest(rows)))
     standing = (champion.version, champion.tags.get("architecture", "unknown")) if champion else None
     return gate.judge_task_heads(standing, contenders, alpha)
-
-
-def _record(version: Version) -> Record:
-    with tempfile.TemporaryDirectory() as folder:
-        return Record.read(tracking.download(version.run_id, ARTIFACT, Path(folder)))
 
 
 def _answers(version: Version, texts: list[str]) -> list[str]:

@@ -1,7 +1,8 @@
-"""How a task head goes into MLflow: one model with the vectors it needs, so that it stands alone."""
+"""How a task head goes into MLflow, one model with the vectors it needs, and how its record comes back."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -9,12 +10,26 @@ from pathlib import Path
 from typing import Final
 
 from jobs.embedding_registration import MODULES, REQUIREMENTS
-from lmflow import tracking
+from lmflow import registry, tracking
 from lmflow.embeddings.container import Embedding
+from lmflow.errors import InputError
 from lmflow.heads import pyfunc_model_path
 from lmflow.heads.classifier import Head
+from lmflow.heads.record import ARTIFACT, Record
 
 _MODULES: Final = (*MODULES, "lmflow.heads.classifier")
+
+
+def record_of(version: registry.Version) -> Record:
+    """What a version learnt and was judged on.
+
+    Raises:
+        InputError: it is no task head.
+    """
+    if "task" not in version.tags:
+        raise InputError(f"{version.uri} was not made by jobs.train_task_head: what it learnt is not known")
+    with tempfile.TemporaryDirectory() as folder:
+        return Record.read(tracking.download(version.run_id, ARTIFACT, Path(folder)))
 
 
 def register(

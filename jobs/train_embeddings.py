@@ -336,11 +336,7 @@ def _train(
         version = register(opened, name, embedding, artifacts, card, lineage)
     registry.nominate(name, version.version)
     return {
-        "model": name,
-        "version": version.version,
-        "model_uri": version.uri,
-        "run_id": opened.run_id,
-        "run_url": tracking.run_url(opened.run_id),
+        **registry.place(name, version.version, opened.run_id),
         "words": sentences.words,
         "vocabulary": len(training.vectors.words),
         "metrics": metrics,

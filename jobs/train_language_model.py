@@ -338,14 +338,7 @@ def _test_metrics(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
 
 
 def _facts(options: TrainLanguageModel, name: str, version: int, run_id: str) -> Result:
-    return {
-        "model": name,
-        "architecture": options.architecture,
-        "version": version,
-        "model_uri": f"models:/{name}/{version}",
-        "run_id": run_id,
-        "run_url": tracking.run_url(run_id),
-    }
+    return {"architecture": options.architecture, **registry.place(name, version, run_id)}
 
 
 def _train(work: Work, opened: tracking.Run, progress: Progress) -> _Trained:

@@ -3,7 +3,8 @@
 Labelled documents come from JSON Lines, CSV or Parquet, local or on S3. A text becomes the vector that `doc_similar`
 compares; a multinomial logistic regression learns the classes, its penalty chosen on a part of the training documents.
 Without --test-file a tenth of the documents is held out: near copies stay on one side, and what an earlier version was
-judged on stays held out. The same documents and vectors train once: a second run finds the version and says so.
+judged on stays held out, unless another learnt it. The same documents and vectors train once: a second run finds the
+version and says so.
 
 The held-out texts are kept with the run, so that later versions can be judged on them; of the others, fingerprints.
 
@@ -29,14 +30,16 @@ from pydantic import Field, model_validator
 
 from jobs.command import Options, Progress, Result, digest, main
 from jobs.embedding_registration import nothing_new
-from jobs.task_head_registration import register
+from jobs.task_head_registration import record_of, register
 from lmflow import registry, tracking
+from lmflow.corpus.split import joined
 from lmflow.embeddings.container import Embedding
 from lmflow.embeddings.documents import DocumentVectors
 from lmflow.embeddings.registered import URI, load_embedding
 from lmflow.embeddings.vectors import Matrix
 from lmflow.errors import InputError
 from lmflow.evaluation.classification import Classified, classified
+from lmflow.extract import own_files
 from lmflow.heads import labelled
 from lmflow.heads.card import confusion_picture, model_card
 from lmflow.heads.fitting import Fitted, fit
@@ -134,12 +137,12 @@ def _read(options: TrainTaskHead, path: str, option: str) -> Labelled:
 
 
 def _known_splits(name: str) -> dict[str, str]:
-    """Where earlier versions had their documents, by id, the newest word last; nothing when this is the first."""
+    """Where earlier versions had their documents, by id: what any of them learnt is never judged on."""
     known: dict[str, str] = {}
-    for version in sorted(registry.versions(name), key=lambda version: version.version):
-        with tempfile.TemporaryDirectory() as folder:
-            record = Record.read(tracking.download(version.run_id, ARTIFACT, Path(folder)))
-        known |= zip(record.ids, record.splits, strict=True)
+    for version in registry.versions(name):
+        record = record_of(version)
+        for document, split in zip(record.ids, record.splits, strict=True):
+            known[document] = joined([split, known.get(document, split)])
     return known
 
 
@@ -245,11 +248,7 @@ def _train(
         version = register(opened, name, embedding, fitted.head, task.held_out.texts[0], card, lineage, folder)
     registry.nominate(name, version.version)
     return {
-        "model": name,
-        "version": version.version,
-        "model_uri": version.uri,
-        "run_id": opened.run_id,
-        "run_url": tracking.run_url(opened.run_id),
+        **registry.place(name, version.version, opened.run_id),
         "embeddings": tags["embeddings"],
         "splits": {**Counter(task.splits), HELD_OUT: len(true)},
         "left_out": task.left_out,
@@ -277,7 +276,9 @@ def _log(
         given.append(("test", options.test_file, "evaluation", task.held_out))
     for part, path, context, documents in given:
         profile = {"documents": len(documents), "classes": documents.classes(), "left_out": task.left_out}
-        opened.log_dataset(f"labelled-{part}-{options.lang}", path, tags[f"{part}_digest"], context, profile)
+        opened.log_dataset(
+            f"labelled-{part}-{options.lang}", own_files.address(path), tags[f"{part}_digest"], context, profile
+        )
     opened.log_dict({"classes": [asdict(each) for each in scores.by_class()]}, "evaluation/classes.json")
     table: dict[str, Any] = {"labels": scores.labels, "confusion": scores.confusion.tolist()}
     opened.log_dict(table, "evaluation/confusion.json")

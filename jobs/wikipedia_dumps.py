@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ def works(options: IngestWikipedia, progress: Progress) -> list[Work]:
         return [_local_work(options, options.file, progress)]
     sources = _sources(options)
     ingest.ask_for_contact([source.site for source in sources], progress)
-    return [_remote_work(source, options, progress) for source in sources]
+    until = time.monotonic() + 3600 * options.wait_hours
+    return [_remote_work(source, options, until, progress) for source in sources]
 
 
 def download(work: Work, progress: Progress) -> None:
@@ -78,11 +80,12 @@ def _language(code: str) -> str:
     return "en" if code == "simple" else code
 
 
-def _remote_work(source: WikipediaSource, options: IngestWikipedia, progress: Progress) -> Work:
+def _remote_work(source: WikipediaSource, options: IngestWikipedia, until: float, progress: Progress) -> Work:
     wiki = source.wiki or wiki_name(source.lang)
     policy = replace(Policy.from_settings(source.rate, source.concurrency), max_bytes=50_000_000)
     with Fetcher(policy) as fetcher:
-        dump = discover(fetcher, source.site, wiki, options.date, options.wait_hours, progress.say)
+        left = max(0.0, until - time.monotonic()) / 3600
+        dump = discover(fetcher, source.site, wiki, options.date, left, progress.say)
     files = len(dump.parts)
     if options.parts:
         dump = replace(dump, parts=dump.parts[: options.parts])

@@ -7,8 +7,10 @@ replacement is drawing the cells' counts from a multinomial distribution: the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from lmflow.evaluation.compression import RESAMPLES, Comparison, Estimate
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
+
+_NUMBERS_AT_ONCE: Final = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ def classified(true: Sequence[str], answers: Sequence[str], labels: tuple[str, .
     np.add.at(confusion, ([place[label] for label in true], [place[label] for label in answers]), 1)
     rows, columns = np.nonzero(confusion)
     counts = confusion[rows, columns]
-    accuracy, macro_f1 = _figures(np.concatenate([counts[None], _resampled(counts, seed)]), rows, columns, len(labels))
+    draws = chain([counts[None]], _resampled(counts, seed))
+    figures = [np.stack(_figures(block, rows, columns, len(labels))) for block in draws]
+    accuracy, macro_f1 = np.concatenate(figures, axis=1)
     return Classified(labels, confusion, _estimate(accuracy), _estimate(macro_f1))
 
 
@@ -112,7 +118,7 @@ def compare_accuracy(first: Right, second: Right, seed: int = 0) -> Comparison:
     if len(first) != len(second) or not len(first):
         raise ValueError(f"{len(first)} answers against {len(second)}")
     counts = np.array([np.sum(first & ~second), np.sum(~first & second), np.sum(first == second)])
-    better, worse, _ = _resampled(counts, seed).T
+    better, worse, _ = np.concatenate(list(_resampled(counts, seed))).T
     differences = (better - worse) / len(first)
     low, high = np.percentile(differences, [2.5, 97.5])
     p_value = (1 + np.count_nonzero(differences <= 0)) / (RESAMPLES + 1)
@@ -122,14 +128,15 @@ def compare_accuracy(first: Right, second: Right, seed: int = 0) -> Comparison:
 def share_right(right: Right, seed: int = 0) -> Estimate:
     """Accuracy with its interval, from which documents were answered rightly. Shape [documents], at least one."""
     counts = np.array([np.sum(right), np.sum(~right)])
-    return _estimate(np.concatenate([counts[None], _resampled(counts, seed)])[:, 0] / len(right))
+    return _estimate(np.concatenate([counts[None], *_resampled(counts, seed)])[:, 0] / len(right))
 
 
-def _resampled(counts: Ints, seed: int) -> Ints:
-    """Counts of the cells in documents drawn with replacement. Shape [cells] -> [RESAMPLES, cells]."""
-    n = int(counts.sum())
-    drawn: Ints = np.random.default_rng(seed).multinomial(n, counts / n, size=RESAMPLES)
-    return drawn
+def _resampled(counts: Ints, seed: int) -> Iterator[Ints]:
+    """Counts of the cells in documents drawn with replacement: RESAMPLES of shape [cells], in blocks [draws, cells]."""
+    n, generator = int(counts.sum()), np.random.default_rng(seed)
+    at_once = max(1, _NUMBERS_AT_ONCE // len(counts))
+    for start in range(0, RESAMPLES, at_once):
+        yield generator.multinomial(n, counts / n, size=min(at_once, RESAMPLES - start))
 
 
 def _figures(counts: Ints, rows: Ints, columns: Ints, n_labels: int) -> tuple[Floats, Floats]:

@@ -81,6 +81,11 @@ class Collection:
     encoding: str = "utf-8"
 
 
+def address(path: str) -> str:
+    """The URI of what a user named."""
+    return path if "://" in path else f"file://{Path(path).absolute()}"
+
+
 def find(path: str, kind: Format | None, option: str = "--path") -> list[tuple[str, str, Format, int, str]]:
     """Files under a path, sorted: (uri, name, format, bytes, a stamp that changes when the file does).
 
@@ -92,7 +97,7 @@ def find(path: str, kind: Format | None, option: str = "--path") -> list[tuple[s
     Raises:
         InputError: there is nothing, or a format cannot be told from a name.
     """
-    uri = path if "://" in path else f"file://{Path(path).absolute()}"
+    uri = address(path)
     if urlsplit(uri).scheme not in ("file", "s3"):
         raise InputError(f"{option} {path}: must be a local path, file:// or s3://")
     system, root = filesystem(uri)

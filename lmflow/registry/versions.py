@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from lmflow import tracking
 from lmflow.errors import InputError
@@ -30,6 +30,17 @@ class Version:
     def uri(self) -> str:
         """What `mlflow.pyfunc.load_model` takes."""
         return f"models:/{self.name}/{self.version}"
+
+
+def place(name: str, version: int, run_id: str) -> dict[str, Any]:
+    """Where a version and the run that made it are, as jobs report it."""
+    return {
+        "model": name,
+        "version": version,
+        "model_uri": f"models:/{name}/{version}",
+        "run_id": run_id,
+        "run_url": tracking.run_url(run_id),
+    }
 
 
 def versions(name: str) -> list[Version]:

@@ -44,6 +44,7 @@ _QUIET = {
 }
 _METRICS_PER_CALL = 500
 _DOTS_PER_INCH = 110
+_LONGEST_DESCRIPTION = 5000  # MLflow's column; SQLite lets more pass, PostgreSQL does not
 _LONGEST_DIGEST = 36  # MLflow's limit for the digest of a dataset
 _LONGEST_PARAMETER = 6000  # MLflow's limit for a parameter value
 
@@ -204,7 +205,7 @@ class Run:
             requirements: exact pip requirements of the model alone.
             input_example: an input `predict` takes, shown in the registry.
             signature: an `mlflow.models.ModelSignature`.
-            description: the model card, Markdown.
+            description: the model card, Markdown; what is too long for the registry is cut off.
             tags: lineage: table versions, digests, seeds, parent.
         """
         import mlflow
@@ -222,8 +223,16 @@ class Run:
         # With its tags from the first moment: a version without them would look like another training to `find`.
         registered = mlflow.register_model(info.model_uri, name, tags={key: str(value) for key, value in tags.items()})
         version = int(registered.version)
-        self._client.update_model_version(name, str(version), description)
+        self._client.update_model_version(name, str(version), _within(description, _LONGEST_DESCRIPTION))
         return ModelVersion(name, version, str(info.model_id))
+
+
+def _within(card: str, longest: int) -> str:
+    """A model card, or as many whole lines of it as fit."""
+    if len(card) <= longest:
+        return card
+    end = "\n\nThe rest is in the run's model_card.md."
+    return card[: card.rindex("\n", 0, longest - len(end))] + end
 
 
 def _data_source(uri: str, table_version: int | None) -> DatasetSource:

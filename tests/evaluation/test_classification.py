@@ -74,3 +74,12 @@ def test_nothing_is_no_score() -> None:
         classified([], [], LABELS)
     with pytest.raises(ValueError, match="0 answers"):
         compare_accuracy(np.zeros(0, bool), np.zeros(0, bool))
+
+
+def test_drawing_in_small_blocks_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(7)
+    true, said = (list(draw.choice(LABELS, 200)) for _ in range(2))
+    whole = classified(true, said, LABELS, seed=2)
+    monkeypatch.setattr("lmflow.evaluation.classification._NUMBERS_AT_ONCE", 1000)
+    small = classified(true, said, LABELS, seed=2)
+    assert (small.accuracy, small.macro_f1) == (whole.accuracy, whole.macro_f1)

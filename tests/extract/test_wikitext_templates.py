@@ -238,6 +238,8 @@ def test_the_first_sentence_of_an_italian_biography_is_written_out(arguments: st
         ("en", "{{#invoke:Sports table|main}}", "#invoke"),
         ("en", "{{#switch: 1 | 1 = one}}", "#switch"),
         ("zh", "{{年龄|1990|1|1}}", "年龄"),
+        ("zh", "{{INRConvert|5|c}}", "INRConvert"),  # an English word is no Chinese
+        ("zh", "{{age in years and days|1950|1|1|2000|3|5}}", "age in years and days"),
         ("de", "{{Alter|1|2|1990}}", "Alter"),
         ("de", "{{Metadaten Einwohnerzahl DE-BE|Berlin}}", "Metadaten Einwohnerzahl DE-BE"),
         ("fr", "{{âge|1|2|1990}}", "âge"),

@@ -76,4 +76,7 @@ def test_a_class_without_training_texts_is_no_class() -> None:
 def test_classes_with_signs_of_mathematics_in_their_names_are_drawn() -> None:
     labels = ("$50_to_$100", "a|b", "\\frac{")
     scores = classified(labels * 4, labels * 4, labels)
-    confusion_picture(scores).savefig(io.BytesIO(), format="png")
+    figure = confusion_picture(scores)
+    figure.savefig(io.BytesIO(), format="png")  # where matplotlib reads its mathematics
+    assert tuple(label.get_text() for label in figure.axes[0].get_yticklabels()) == labels
+    assert not any(label.get_parse_math() for label in figure.axes[0].get_xticklabels())

@@ -23,9 +23,11 @@ import pytest
 
 from jobs import ingest_wikipedia
 from jobs.command import Progress
+from jobs.wikipedia_dumps import works
 from lmflow.errors import InputError
 from lmflow.lake import Lake
 from lmflow.samples.dumps import multistream
+from lmflow.settings import settings
 from lmflow.tracking import download
 from tests.conftest import ONE_CORE
 from tests.crawl.dump_site import DumpSite, running_dump_site
@@ -221,6 +223,28 @@ def test_spark_and_processes_do_the_same(tmp_path: Path, monkeypatch: pytest.Mon
         tables.append((rows, {name: result[name] for name in ("new", "by_namespace", "text_bytes", "parts")}))
     assert tables[0][0].num_rows == 59
     assert tables[0] == tables[1]
+
+
+def test_editions_wait_as_long_together_as_one_alone(
+    site: DumpSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wikis = ("xwiki", "ywiki", "zwiki")
+    for wiki in wikis:
+        for date in ("20260101", "20260201"):
+            site.dumps[wiki, date] = {f"{wiki}-{date}-pages-articles.xml.bz2": b"x"}
+    site.in_progress = {"20260201"}
+    (tmp_path / "sources.yaml").write_text(
+        "wikipedia:\n"
+        + "".join(
+            f"- {{name: {wiki}, lang: en, wiki: {wiki}, site: '{site.url}', rate: 100, license: x}}\n" for wiki in wikis
+        )
+    )
+    monkeypatch.setenv("LMFLOW_SOURCES", str(tmp_path / "sources.yaml"))
+    settings.cache_clear()
+    started = time.monotonic()
+    found = works(ingest_wikipedia.IngestWikipedia(source=wikis, wait_hours=2 / 3600), Progress())
+    assert [work.download.date for work in found if work.download] == ["20260101"] * 3
+    assert 2 <= time.monotonic() - started < 4  # each by itself: 6
 
 
 @pytest.mark.parametrize("engine", ["processes", pytest.param("spark", marks=pytest.mark.faults)])

@@ -166,7 +166,7 @@ def test_nothing_to_work_on_is_named_with_the_remedy(mlflow_server: str) -> None
         build_dataset.run(build_dataset.BuildDataset(lang="fr"), PROGRESS)
     with pytest.raises(InputError, match="no dataset of 'fr' yet"):
         train_language_model.run(train_language_model.TrainLanguageModel(lang="fr", architecture="ngram"), PROGRESS)
-    with pytest.raises(InputError, match="has no version 999"):
+    with pytest.raises(InputError, match="lm-nn/999: there is no such version"):
         evaluate_model.run(evaluate_model.EvaluateModel(model="models:/lm-nn/999"), PROGRESS)
 
 

@@ -181,6 +181,16 @@ def test_the_division_is_kept_and_near_copies_are_not_learnt(mlflow_server: str,
     assert not [text for text in found.texts if text.endswith("。真的") and text[:-3] not in found.texts]
     assert second["metrics"]["test_documents"] > len(held_out)
 
+    # One version may know what the last does not: both count.
+    third = record(train("kept", write(tmp_path / "rest.jsonl", list(reviews()[1500:]))), tmp_path / "three")
+    fourth = record(train("kept", write(tmp_path / "again.jsonl", list(reviews()))), tmp_path / "four")
+    now = dict(zip(fourth.ids, fourth.splits, strict=True))
+    for earlier in (first, third):
+        learnt = {name for name, split in zip(earlier.ids, earlier.splits, strict=True) if split != "test"}
+        assert not [name for name in learnt if now.get(name) == "test"]
+        judged = [name for name in earlier.ids if name not in learnt and name in now]
+        assert sum(now[name] == "test" for name in judged) > 0.9 * len(judged) > 0
+
 
 def test_the_gate_asks_for_a_significant_win_on_what_neither_learnt(mlflow_server: str, tmp_path: Path) -> None:
     test = write(tmp_path / "test.jsonl", reviews()[2200:])

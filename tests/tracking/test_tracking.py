@@ -120,6 +120,12 @@ def test_a_model_loads_in_a_process_without_the_project_and_without_pickle(mlflo
     assert str(settings().project) not in origin
 
 
+def test_a_card_that_is_too_long_for_the_registry_is_cut_at_a_line() -> None:
+    assert tracking._within("# Short\n\n- a", 5000) == "# Short\n\n- a"
+    cut = tracking._within("# Long\n" + "| class | 0.5 |\n" * 500, 5000)
+    assert 4900 < len(cut) <= 5000 and "| class | 0.5 |\n\nThe rest is in the run's model_card.md." in cut
+
+
 def test_a_server_that_is_down_is_said_in_one_line_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMFLOW_MLFLOW_URI", "http://127.0.0.1:9")
     settings.cache_clear()

@@ -55,9 +55,9 @@ def age_in_days(args: Arguments) -> str | None:
 
 
 def age_in_years_and_days(args: Arguments) -> str | None:
-    """English `30 years, 5 days`."""
+    """English `30 years, 5 days`; how other editions say it is not known here."""
     two = _two_dates(args)
-    if not two:
+    if not two or args.lang not in ("en", "simple"):
         return None
     years = _years(*two)
     year, month, day = two[0]

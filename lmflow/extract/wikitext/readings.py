@@ -183,9 +183,11 @@ def currency(args: Arguments) -> str:
     return f"{locales.currency(code, args.lang)}{args.at(0)}"
 
 
-def rupees(args: Arguments) -> str:
-    """`{{INRConvert|5|c}}` as `₹5 crore`; what that is in dollars only the template's source knows."""
+def rupees(args: Arguments) -> str | None:
+    """English `{{INRConvert|5|c}}` as `₹5 crore`; what that is in dollars only the template's source knows."""
     scale = _RUPEES.get(args.at(1).lower(), "")
+    if scale and args.lang not in ("en", "simple"):
+        return None
     return f"₹{args.at(0)} {scale}".strip()
 
 

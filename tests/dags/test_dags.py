@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from lmflow.registry.versions import JUDGED
+
 PROJECT = Path(__file__).resolve().parents[2]
 HEAVY = ("tensorflow", "pyspark", "gensim", "mlflow", "pyarrow", "deltalake", "numpy", "pandas", "matplotlib")
 READ = """
@@ -85,6 +87,10 @@ def test_retrain_is_weekly_and_its_schedule_can_be_set(found: dict[str, Any], tm
     assert "30 4 * * *" in json.dumps(daily)
     never = read(tmp_path, "dags/retrain.py", LMFLOW_RETRAIN_SCHEDULE="none")["dags"]["retrain"]["timetable"]
     assert "NullTimetable" in json.dumps(never)
+
+
+def test_the_rollback_form_takes_the_models_that_the_job_takes(found: dict[str, Any]) -> None:
+    assert json.dumps(JUDGED) in json.dumps(found["dags"]["rollback_model"]["params"])
 
 
 def test_a_list_of_sites_with_a_mistake_is_named_in_the_import_error(tmp_path: Path) -> None:

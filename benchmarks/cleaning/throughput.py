@@ -14,10 +14,10 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.cleaning import peers
-from lmflow.corpus.language import detect
+from lmflow.corpus.language import detect_all
 from lmflow.corpus.pii import redact
-from lmflow.corpus.policy import decide, load
-from lmflow.corpus.signals import SIGNALS, measure_all
+from lmflow.corpus.policy import decide_all, load
+from lmflow.corpus.signals import measure_all
 from lmflow.samples import corpus
 from lmflow.text.normalise import normalise
 from lmflow.text.segment import words
@@ -51,12 +51,11 @@ def clean(texts: Sequence[str]) -> dict[str, float]:
         clock = [time.process_time()]
         normal = [normalise(text).text for text in texts[start : start + BATCH]]
         clock.append(time.process_time())
-        found = [detect(text) for text in normal]
+        found = detect_all(normal)
         clock.append(time.process_time())
         signals = measure_all(normal, [POLICIES.traits(its.lang) for its in found], [its.score for its in found])
         clock.append(time.process_time())
-        for its, row in zip(found, signals.tolist(), strict=True):
-            decide(its, dict(zip(SIGNALS, row, strict=True)), "news", POLICIES)
+        decide_all(found, signals, [{}] * len(found), ["news"] * len(found), POLICIES)
         clock.append(time.process_time())
         for text in normal:
             redact(text, "news")

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
 from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.foreign import ForeignParagraphs, sort_paragraphs
-from lmflow.corpus.language import Detected, detect
+from lmflow.corpus.language import Detected, detect_all
 from lmflow.corpus.pii import redact
-from lmflow.corpus.policy import Failure, Policies, decide
+from lmflow.corpus.policy import Failure, Policies, decide_all
 from lmflow.corpus.preparation import PREPARED_BY, respell
 from lmflow.corpus.reference import PERPLEXITY, SCORED_BY, tokens
 from lmflow.corpus.repeats import REMOVED, cut, strings
@@ -82,10 +82,7 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     signals = measure_all(
         [its.text for its in clean], [policies.traits(its.lang) for its in detected], [its.score for its in detected]
     )
-    failures = [
-        decide(its, dict(zip(SIGNALS, values, strict=True)) | extra, source, policies)
-        for its, values, extra, source in zip(detected, signals.tolist(), extras, sources, strict=True)
-    ]
+    failures = decide_all(detected, signals, extras, sources, policies)
     if evaluations:
         for its, broken, extra in zip(clean, failures, extras, strict=True):
             extra[SIGNAL] = float(evaluations.shared(its.text))
@@ -124,7 +121,7 @@ def _prepared(
 ) -> tuple[list[Normalised], list[Detected], list[dict[str, float]]]:
     """The texts as they are measured, their languages, and what that took, as signals of each."""
     clean = [normalise(text) for text in texts]
-    detected = [detect(its.text) for its in clean]
+    detected = detect_all([its.text for its in clean])
     clean, extras = _without_repeats(clean, [its.lang for its in detected], documents, policies)
     clean, detected = _one_language(clean, detected, extras, policies)
     for extra, its in zip(extras, detected, strict=True):

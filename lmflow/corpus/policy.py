@@ -13,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lmflow.corpus.foreign import FOREIGN, ForeignParagraphs
@@ -157,6 +159,14 @@ class Policy(_Model):
             by_source[source] = rules
         return by_source
 
+    @cached_property
+    def _bounds_by_source(self) -> dict[str, NDArray[np.float64] | None]:
+        return {source: _bounds(rules) for source, rules in {**self._rules_by_source, "": self.rules}.items()}
+
+    def bounds_for(self, source: str) -> NDArray[np.float64] | None:
+        """Least and largest allowed value of all SIGNALS: float64 [2, signals]; None if a rule is on another one."""
+        return self._bounds_by_source.get(source, self._bounds_by_source[""])
+
     def rules_for(self, source: str) -> Mapping[str, Rule]:
         """The rules with the overrides of a kind of source; the plain rules for an unknown kind."""
         return self._rules_by_source.get(source, self.rules)
@@ -246,6 +256,52 @@ def decide(detected: Detected, signals: Mapping[str, float], source: str, polici
         if failure:
             failures.append(failure)
     return failures
+
+
+def decide_all(
+    detected: Sequence[Detected],
+    signals: NDArray[np.float64],
+    extras: Sequence[Mapping[str, float]],
+    sources: Sequence[str],
+    policies: Policies,
+) -> list[list[Failure]]:
+    """What `decide` says of each of many documents.
+
+    Args:
+        detected: their languages.
+        signals: SIGNALS of each, float64 [documents, signals].
+        extras: by name, signals that only some have.
+        sources: kinds of source.
+        policies: of all languages.
+    """
+    alike: dict[tuple[str, str], list[int]] = {}
+    for row, (its, source) in enumerate(zip(detected, sources, strict=True)):
+        alike.setdefault((its.lang, source), []).append(row)
+    found: list[list[Failure]] = [[] for _ in detected]
+    for (lang, source), rows in alike.items():
+        bounds = None if policies.of(lang).repeated_text else policies.of(lang).bounds_for(source)
+        if lang in policies.languages and bounds is not None:  # most keep every bound and need no second look
+            values = signals[rows]
+            broken = ((values < bounds[0]) | (values > bounds[1])).any(axis=1)
+            rows = [row for row, its in zip(rows, broken.tolist(), strict=True) if its]
+        for row in rows:
+            named = {**dict(zip(SIGNALS, signals[row].tolist(), strict=True)), **extras[row]}
+            found[row] = decide(detected[row], named, source, policies)
+    return found
+
+
+def _bounds(rules: Mapping[str, Rule]) -> NDArray[np.float64] | None:
+    names = list(SIGNALS)
+    bounds = np.full((2, len(names)), [[-np.inf], [np.inf]])
+    for rule in rules.values():
+        if rule.signal not in SIGNALS:
+            return None
+        at = names.index(rule.signal)
+        if rule.at_least is not None:
+            bounds[0, at] = max(bounds[0, at], rule.at_least)
+        if rule.at_most is not None:
+            bounds[1, at] = min(bounds[1, at], rule.at_most)
+    return bounds
 
 
 def load(languages: Sequence[str], folder: Path | None = None) -> Policies:

@@ -7,20 +7,17 @@ so that each length looks at the few places the one before has left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.corpus.vocabulary import Words
+from lmflow.corpus.characters import BASE, MIX, Runs
 
 TOP_LENGTHS: Final = (2, 3, 4)
 DUPLICATE_LENGTHS: Final = (5, 6, 7, 8, 9, 10)
-
-_BASE: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no word's hash is lost in the product
-_MIX: Final = np.uint64(0xBF58476D1CE4E5B9)
 
 
 @dataclass(frozen=True)
@@ -38,45 +35,37 @@ class Repetition:
     duplicate: Mapping[int, NDArray[np.int64]]
 
 
-def repetition(words: Words, joints: Sequence[int]) -> Repetition:
+def repetition(words: Runs, numbers: NDArray[np.uint64], joint: int) -> Repetition:
     """Measure texts given as their words.
 
     Args:
         words: of all texts.
-        joints: for each text, how many characters stand between the words of a top n-gram (1; 0 in Chinese).
+        numbers: uint64 [words], equal for equal words.
+        joint: how many characters stand between the words of a top n-gram (1; 0 in Chinese).
     """
     top = {n: np.zeros(len(words.sizes), np.int64) for n in TOP_LENGTHS}
     duplicate = {n: np.zeros(len(words.sizes), np.int64) for n in DUPLICATE_LENGTHS}
-    hashes, text_of = _scatter(words.numbers), words.text_of
-    left = np.cumsum(words.sizes)[text_of] - np.arange(len(hashes))  # words from here to the end of the text
+    text_of = words.text_of
+    behind = np.repeat(np.cumsum(words.sizes), words.sizes)  # the first word of the next text
     chars_before = np.concatenate([[0], np.cumsum(words.lengths)])
-    between = np.asarray(joints, np.int64)
-    places = np.arange(len(hashes))
+    places = np.arange(len(numbers))
     # The text takes part in the hash: the same n-gram in two texts is no repetition.
-    rolled = hashes * _BASE + (text_of.astype(np.uint64) + np.uint64(1)) * _MIX
+    rolled = numbers * BASE + (text_of.astype(np.uint64) + np.uint64(1)) * MIX
     for n in range(2, DUPLICATE_LENGTHS[-1] + 1):
-        fits = left[places] >= n
+        fits = behind[places] - places >= n
         places, rolled = places[fits], rolled[fits]
-        rolled = rolled * _BASE + hashes[places + n - 1]
+        rolled = rolled * BASE + numbers[places + n - 1]
         repeated, groups = _repeated(rolled)
         places, rolled = places[repeated], rolled[repeated]
         if not len(places):
             break
         chars = chars_before[places + n] - chars_before[places]
         if n in top:
-            spaced = chars + between[text_of[places]] * (n - 1)
+            spaced = chars + joint * (n - 1)
             _top(top[n], groups, text_of[places], spaced)
         else:
             _duplicates(duplicate[n], n, groups, places, text_of[places], chars)
     return Repetition(top, duplicate)
-
-
-def _scatter(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Numbers spread over 64 bits (the finaliser of SplitMix64, Steele et al. 2014): a bijection."""
-    mixed = numbers + _BASE
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _repeated(keys: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

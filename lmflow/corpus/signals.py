@@ -23,18 +23,17 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.corpus.characters import CLASSES, count_classes
+from lmflow.corpus.characters import Characters, Runs, code_points, hashes
 from lmflow.corpus.repetition import DUPLICATE_LENGTHS, TOP_LENGTHS, repetition
-from lmflow.corpus.vocabulary import number_words
-from lmflow.text.segment import CHINESE, UNSPACED_LANGUAGES, words
+from lmflow.text.segment import CHINESE, UNSPACED_LANGUAGES, cut, half_width
 from lmflow.text.sentences import CLOSERS
 
 #: Every signal by name, with what it means. A policy may hold thresholds on these and on no others.
@@ -81,20 +80,27 @@ SIGNALS: Final[Mapping[str, str]] = {
     },
 }
 
+_Columns = dict[str, NDArray[Any]]
+
 _ELLIPSIS: Final = re.compile(r"…+|\.{3,}|。{2,}")
 _ELLIPSIS_ENDS: Final = ("…", "...", "。。")
 _URL: Final = re.compile(r"(?:https?://|ftp://|www\.)[^\s，。；、）】》\"'<>]+", re.IGNORECASE)
+_URL_SIGNS: Final = ("://", "www.")
 _BYLINE: Final = re.compile(r"\s*[（(][^（）()]{1,30}[）)]$")
-_BULLETS: Final = ("•", "-", "*", "‣", "◦", "●", "▪", "■", "·", "–", "—\t", "○", "◆", "★", "※")
+_BULLETS: Final = code_points("•-*‣◦●▪■·–○◆★※")  # and — before a tab
 #: C4's phrases of boilerplate (c4_utils.py of TensorFlow Datasets), and the same in Chinese.
-_BOILERPLATE: Final = re.compile(
-    "javascript|terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies"
-    "|使用条款|隐私政策|隐私权政策|版权所有|未经许可"
+_BOILERPLATE: Final = (
+    *("javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"),
+    *("使用条款", "隐私政策", "隐私权政策", "版权所有", "未经许可"),
 )
-_SENTENCE_END: Final = re.compile(r"[。！？؟۔।॥]+|[.!?]+[\"'”’)\]]*(?=\s|$)")
-_MAY_END_WITHIN: Final = frozenset(CLOSERS)
+_WIDE_ENDS: Final = code_points("。！？؟۔।॥")
+_NARROW_ENDS: Final = code_points(".!?")
+_END_CLOSERS: Final = code_points("\"'”’)]")
+_LINE_CLOSERS: Final = code_points(CLOSERS)
 _LEAST_LINE_SPACES: Final = 2  # three words
 _LONG_LINE_CHARS: Final = 200
+#: Texts are measured this many characters at a time: arrays of 8 bytes for each of them stay in a processor's cache.
+_CHARS_AT_ONCE: Final = 1 << 16
 #: Most characters of a document that are measured (ten times what Gopher's longest document has).
 MEASURED_CHARS: Final = 1_000_000
 _COMPRESSED_BYTES: Final = 1 << 16
@@ -117,14 +123,36 @@ class Traits:
     short_line_chars: int
 
     @cached_property
-    def stop_word_spellings(self) -> frozenset[str]:
-        """Stop words as they stand in running text: lower case, capitalised, in capitals."""
-        return frozenset(spell(word) for word in self.stop_words for spell in (str, str.capitalize, str.upper))
+    def _spellings(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Hashes of all spellings of the stop words, in order, and the number of the stop word of each.
+
+        In running text they stand in lower case, capitalised, and in capitals.
+        """
+        words = sorted({word.lower() for word in self.stop_words})
+        spelled = {spell(word): at for at, word in enumerate(words) for spell in (str, str.capitalize, str.upper)}
+        if not spelled:
+            return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        characters = Characters.of(list(spelled))
+        whole = Runs(characters.starts, characters.ends, np.arange(len(spelled)), np.ones(len(spelled), np.int64))
+        found = hashes(characters.codes, whole)
+        order = np.argsort(found)
+        return found[order], np.array(list(spelled.values()))[order]
+
+    def distinct_stop_words(self, words: Runs, numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """int64 [texts], how many stop words occur in each text, given its words and their hashes."""
+        spellings, stop_words = self._spellings
+        if not len(spellings):
+            return np.zeros(len(words.sizes), np.int64)
+        at = np.searchsorted(spellings, numbers) % len(spellings)
+        met = spellings[at] == numbers
+        seen = np.zeros((len(words.sizes), int(stop_words.max()) + 1), np.bool_)
+        seen[words.text_of[met], stop_words[at[met]]] = True
+        return np.asarray(seen.sum(axis=1), np.int64)
 
     @cached_property
-    def terminals(self) -> tuple[str, ...]:
-        """The terminal marks one by one."""
-        return tuple(self.terminal_punctuation)
+    def terminals(self) -> NDArray[np.uint32]:
+        """The code points of the terminal marks."""
+        return code_points(self.terminal_punctuation)
 
 
 def measure(text: str, traits: Traits, language_score: float) -> dict[str, float]:
@@ -139,104 +167,156 @@ def measure_all(
 
     A text's signals do not depend on the texts beside it; many at once are measured faster.
     """
-    if not texts:
-        return np.zeros((0, len(SIGNALS)))
-    whole = np.fromiter(map(len, texts), np.float64, len(texts))
-    heads = [text[:MEASURED_CHARS] for text in texts]
-    found = [words(text, its.lang) for text, its in zip(heads, traits, strict=True)]
-    by_class = dict(zip(CLASSES, count_classes(heads).T.astype(np.float64), strict=True))
-    columns = {"language_score": np.asarray(language_scores, np.float64), "n_chars": whole}
-    columns |= _as_columns(
-        [_line_signals(*each) | _text_signals(*each) for each in zip(heads, found, traits, strict=True)]
-    )
-    numbered = number_words(found)
-    n_words, word_chars = numbered.sizes.astype(np.float64), numbered.sums(numbered.lengths)
-    n_chars = np.fromiter(map(len, heads), np.float64, len(heads))
+    found = np.zeros((len(texts), len(SIGNALS)))
+    for rows in _alike(texts, traits):
+        columns = _measure([texts[row][:MEASURED_CHARS] for row in rows], traits[rows[0]])
+        columns["language_score"] = np.array([language_scores[row] for row in rows])
+        columns["n_chars"] = np.array([len(texts[row]) for row in rows])
+        found[rows] = np.stack([columns[name] for name in SIGNALS], axis=1)
+    return found
+
+
+def _alike(texts: Sequence[str], traits: Sequence[Traits]) -> Iterator[list[int]]:
+    """Rows of texts with the same traits, as many at a time as make arrays that fit into a processor's cache."""
+    by_traits: dict[Traits, list[int]] = {}
+    for row, its in enumerate(traits):
+        by_traits.setdefault(its, []).append(row)
+    for rows in by_traits.values():
+        some, chars = list[int](), 0
+        for row in rows:
+            some.append(row)
+            chars += len(texts[row]) + 1
+            if chars >= _CHARS_AT_ONCE:
+                yield some
+                some, chars = [], 0
+        if some:
+            yield some
+
+
+def _measure(texts: Sequence[str], traits: Traits) -> _Columns:
+    """The signals of texts of one language by name: [texts] each. Only the score of the language is not among them."""
+    characters = Characters.of(texts)
+    words, numbers = _words(characters, traits)
+    by_class = characters.count_classes()
+    n_chars, n_words, word_chars = characters.ends - characters.starts, words.sizes, words.chars
     visible = n_chars - by_class["space"] - by_class["newline"]
-    columns |= {
+    marks = by_class["punctuation"] + by_class["curly_bracket"] + by_class["hash"]
+    columns: _Columns = {
         "n_words": n_words,
         "mean_word_length": _ratio(word_chars, n_words),
-        "longest_word": numbered.longest().astype(np.float64),
-        "letter_word_ratio": _ratio(numbered.sums(numbered.lettered), n_words),
+        "longest_word": words.longest(),
+        "letter_word_ratio": _ratio(words.count(characters.lettered(words)), n_words),
+        "stop_words": traits.distinct_stop_words(words, numbers),
         "hash_word_ratio": _ratio(by_class["hash"], n_words),
         "newline_word_ratio": _ratio(by_class["newline"], n_words),
         "symbol_char_ratio": _ratio(visible - word_chars, visible),
         "digit_char_ratio": _ratio(by_class["digit"], visible),
         "upper_char_ratio": _ratio(by_class["upper"], visible),
-        "punctuation_char_ratio": _ratio(
-            by_class["punctuation"] + by_class["curly_bracket"] + by_class["hash"], visible
-        ),
+        "punctuation_char_ratio": _ratio(marks, visible),
         "replacement_char_ratio": _ratio(by_class["replacement"], n_chars),
         "curly_brackets": by_class["curly_bracket"],
     }
-    repeated = repetition(numbered, [0 if its.lang in CHINESE else 1 for its in traits])
+    repeated = repetition(words, numbers, 0 if traits.lang in CHINESE else 1)
     for n, chars in repeated.top.items():
         columns[f"top_{n}gram_chars"] = np.minimum(_ratio(chars, n_chars), 1.0)
     for n, chars in repeated.duplicate.items():
         columns[f"duplicate_{n}gram_chars"] = _ratio(chars, n_chars)
-    return np.stack([columns[name] for name in SIGNALS], axis=1)
+    return columns | _line_signals(texts, characters, traits) | _text_signals(texts, characters, n_chars, n_words)
 
 
-def _as_columns(rows: Sequence[Mapping[str, float]]) -> dict[str, NDArray[np.float64]]:
-    return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+def _words(characters: Characters, traits: Traits) -> tuple[Runs, NDArray[np.uint64]]:
+    """The words of all texts, and numbers that are equal for equal words."""
+    if traits.lang not in CHINESE:
+        words = characters.words()
+        return words, hashes(characters.codes, words)
+    halved = half_width(characters.text)
+    words = characters.tokens(cut(halved))
+    return words, hashes(characters.codes if halved is characters.text else code_points(halved), words)
 
 
-def _text_signals(text: str, found: Sequence[str], traits: Traits) -> dict[str, float]:
-    n_words = len(found)
-    addresses = _URL.findall(text) if "://" in text or "www." in text.lower() else []
-    stop_words = traits.stop_word_spellings.intersection(found)
-    ellipses = len(_ELLIPSIS.findall(text)) if "…" in text or "..." in text or "。。" in text else 0
+def _text_signals(
+    texts: Sequence[str], characters: Characters, n_chars: NDArray[np.int64], n_words: NDArray[np.int64]
+) -> _Columns:
+    addresses, ellipses = np.zeros((2, len(texts)), np.int64)
+    for at in characters.texts_with(*_URL_SIGNS):
+        addresses[at] = sum(map(len, _URL.findall(texts[at])))
+    for at in characters.texts_with(*_ELLIPSIS_ENDS):
+        ellipses[at] = len(_ELLIPSIS.findall(texts[at]))
+    placeholders = characters.text_of(characters.find("lorem ipsum"))
+    return {
+        "ellipsis_word_ratio": _ratio(ellipses, n_words),
+        "url_char_ratio": _ratio(addresses, n_chars),
+        "lorem_ipsum": np.bincount(placeholders, minlength=len(texts)),
+        "compression_ratio": np.array(list(map(_compression_ratio, texts))),
+    }
+
+
+def _compression_ratio(text: str) -> float:
     content = text[:_COMPRESSED_BYTES].encode("utf-8", "replace")[:_COMPRESSED_BYTES]
+    return len(content) / len(zlib.compress(content, 1)) if content else 0.0
+
+
+def _line_signals(texts: Sequence[str], characters: Characters, traits: Traits) -> _Columns:
+    lines, codes = characters.lines(), characters.codes
+    first, second = codes[lines.starts], codes[lines.starts + 1]
+    last, before, before_that = (codes[lines.ends - back] for back in (1, 2, 3))
+    trailing = (last == ord("…")) | ((last == ord("。")) & (before == last))
+    trailing |= (last == ord(".")) & (before == last) & (before_that == last)
+    bullets = np.isin(first, _BULLETS) | ((first == ord("—")) & (second == ord("\t")))
+    ended = np.isin(last, traits.terminals)
+    for at in np.flatnonzero(~ended & np.isin(last, _LINE_CLOSERS)).tolist():
+        line = characters.text[lines.starts[at] : lines.ends[at]]
+        ended[at] = _ends_within(line, tuple(traits.terminal_punctuation))
+    boilerplate = _boilerplate(characters, lines)
+    kept = ended & ~trailing & ~boilerplate
+    if traits.lang not in UNSPACED_LANGUAGES:
+        kept &= characters.spaces(lines) >= _LEAST_LINE_SPACES
+    line_of = np.searchsorted(lines.starts, _sentence_ends(characters), "right") - 1
+    sentences = np.bincount(line_of, minlength=len(kept))
+    n_chars, n_lines = characters.ends - characters.starts, lines.sizes
+    _, repeated_lines, line_chars = np.array([_repeats(text, "\n") for text in texts]).T
+    paragraphs, repeated_paragraphs, paragraph_chars = np.array([_repeats(text, "\n\n") for text in texts]).T
     return {
-        "stop_words": float(len({word.lower() for word in stop_words})),
-        "ellipsis_word_ratio": _share(ellipses, n_words),
-        "url_char_ratio": _share(sum(map(len, addresses)), len(text)),
-        "lorem_ipsum": float(text.lower().count("lorem ipsum")),
-        "compression_ratio": _share(len(content), len(zlib.compress(content, 1))) if content else 0.0,
+        "n_lines": n_lines,
+        "n_long_lines": lines.count(lines.lengths >= _LONG_LINE_CHARS),
+        "c4_sentences": np.bincount(lines.text_of[kept], sentences[kept], len(texts)),
+        "boilerplate_line_ratio": _ratio(lines.count(boilerplate), n_lines),
+        "bullet_line_ratio": _ratio(lines.count(bullets), n_lines),
+        "ellipsis_line_ratio": _ratio(lines.count(trailing), n_lines),
+        "terminal_line_ratio": _ratio(lines.count(ended), n_lines),
+        "short_line_ratio": _ratio(lines.count(lines.lengths <= traits.short_line_chars), n_lines),
+        "duplicate_line_ratio": _ratio(repeated_lines, n_lines),
+        "duplicate_line_chars": _ratio(line_chars, n_chars),
+        "duplicate_paragraph_ratio": _ratio(repeated_paragraphs, paragraphs),
+        "duplicate_paragraph_chars": _ratio(paragraph_chars, n_chars),
     }
 
 
-def _line_signals(text: str, _: Sequence[str], traits: Traits) -> dict[str, float]:
-    lines = [line for line in text.split("\n") if line]
-    paragraphs = [paragraph for paragraph in text.split("\n\n") if paragraph]
-    boilerplate = _lines_with_boilerplate(text, lines)
-    repeated_lines, line_chars = _repeats(lines)
-    repeated_paragraphs, paragraph_chars = _repeats(paragraphs)
-    terminals, n_lines = traits.terminals, len(lines)
-    ended = [
-        line
-        for line in lines
-        if line.endswith(terminals) or (line[-1] in _MAY_END_WITHIN and _ends_within(line, terminals))
-    ]
-    return {
-        "n_lines": float(n_lines),
-        "n_long_lines": float(sum(len(line) >= _LONG_LINE_CHARS for line in lines)),
-        "c4_sentences": float(_c4_sentences(ended, boilerplate, traits)),
-        "boilerplate_line_ratio": _share(sum(line in boilerplate for line in lines) if boilerplate else 0, n_lines),
-        "bullet_line_ratio": _share(sum(line.startswith(_BULLETS) for line in lines), n_lines),
-        "ellipsis_line_ratio": _share(sum(line.endswith(_ELLIPSIS_ENDS) for line in lines), n_lines),
-        "terminal_line_ratio": _share(len(ended), n_lines),
-        "short_line_ratio": _share(sum(len(line) <= traits.short_line_chars for line in lines), n_lines),
-        "duplicate_line_ratio": _share(repeated_lines, n_lines),
-        "duplicate_line_chars": _share(line_chars, len(text)),
-        "duplicate_paragraph_ratio": _share(repeated_paragraphs, len(paragraphs)),
-        "duplicate_paragraph_chars": _share(paragraph_chars, len(text)),
-    }
+def _boilerplate(characters: Characters, lines: Runs) -> NDArray[np.bool_]:
+    """Which lines have a phrase of boilerplate."""
+    found = np.zeros(len(lines.starts), np.bool_)
+    for phrase in _BOILERPLATE:
+        found[np.searchsorted(lines.starts, characters.find(phrase), "right") - 1] = True
+    return found
 
 
-def _lines_with_boilerplate(text: str, lines: Sequence[str]) -> set[str]:
-    if not _BOILERPLATE.search(text.lower()):
-        return set()
-    return {line for line in lines if _BOILERPLATE.search(line.lower())}
+def _sentence_ends(characters: Characters) -> NDArray[np.int64]:
+    """Places of marks that end a sentence, one of several in a row: 。！？ and the like anywhere, `.!?` before a space.
 
-
-def _c4_sentences(ended: Sequence[str], boilerplate: Collection[str], traits: Traits) -> int:
-    """Ends of sentences in finished lines that C4 finds long enough, without those of boilerplate."""
-    fewest = 0 if traits.lang in UNSPACED_LANGUAGES else _LEAST_LINE_SPACES
-    kept = [line for line in ended if line.count(" ") >= fewest and not line.endswith(_ELLIPSIS_ENDS)]
-    if boilerplate:
-        kept = [line for line in kept if line not in boilerplate]
-    return len(_SENTENCE_END.findall("\n".join(kept)))
+    Quotes and brackets may close between the mark and the space.
+    """
+    marks, codes = characters.places("punctuation"), characters.codes
+    wide = marks[np.isin(codes[marks], _WIDE_ENDS)]
+    narrow = marks[np.isin(codes[marks], _NARROW_ENDS)]
+    narrow = narrow[~np.isin(codes[narrow + 1], _NARROW_ENDS)]
+    closers = marks[np.isin(codes[marks], _END_CLOSERS)]
+    # Behind each closing mark, the place behind all that follow it without a gap.
+    last = np.flatnonzero(np.append(np.diff(closers) != 1, True)) if len(closers) else closers
+    behind = narrow + 1
+    closed = np.flatnonzero(np.isin(codes[behind], _END_CLOSERS))
+    at = np.searchsorted(closers, behind[closed])
+    behind[closed] = closers[last[np.searchsorted(last, at)]] + 1
+    return np.concatenate([wide[~np.isin(codes[wide - 1], _WIDE_ENDS)], narrow[characters.is_space(behind)]])
 
 
 def _ends_within(line: str, terminals: tuple[str, ...]) -> bool:
@@ -244,17 +324,18 @@ def _ends_within(line: str, terminals: tuple[str, ...]) -> bool:
     return line.rstrip(CLOSERS).endswith(terminals) or _BYLINE.sub("", line[-40:]).rstrip(CLOSERS).endswith(terminals)
 
 
-def _repeats(parts: Sequence[str]) -> tuple[int, int]:
-    """How many parts occurred before, and their characters (the first copy counts as original)."""
+def _repeats(text: str, separator: str) -> tuple[int, int, int]:
+    """How many parts a text has, how many occurred before, and their characters (the first copy counts as original)."""
+    if separator not in text:
+        return int(bool(text)), 0, 0
+    parts = [part for part in text.split(separator) if part]
     if len(set(parts)) == len(parts):
-        return 0, 0
+        return len(parts), 0, 0
     counts = Counter(parts)
-    return len(parts) - len(counts), sum(len(part) * (number - 1) for part, number in counts.items())
+    return len(parts), len(parts) - len(counts), sum(len(part) * (number - 1) for part, number in counts.items())
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
-
-
-def _ratio(part: NDArray[np.float64] | NDArray[np.int64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+def _ratio(part: NDArray[Any], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    ratios = np.zeros(len(whole))
+    np.divide(part, whole, out=ratios, where=whole > 0)
+    return ratios

@@ -33,15 +33,23 @@ _JOINER: Final = re.compile(
 _OTHER_SPACES: Final = "\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _OTHER_SPACE: Final = re.compile(f"[{_OTHER_SPACES}]")
 _SPACES: Final = re.compile(f"[ {_OTHER_SPACES}]{{2,}}|[{_OTHER_SPACES}]")
-_MARGIN: Final = re.compile(" +\n *|\n +")
 _BLANK_LINES: Final = re.compile("\n{3,}")
 _EXOTIC: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff-\uffff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 #: UTF-8 read as a one-byte code page leaves two characters or more in a row, the first from this range (the lead bytes
-#: C2 to F4 in Latin-1, Windows-1250/1/2, Mac Roman and code page 437). Clean text seldom has such pairs.
+#: C2 to F4 in Latin-1, Windows-1250/1/2, Mac Roman and code page 437). Clean text seldom has such pairs; none of these
+#: code pages has Han or full-width forms, and one lead byte does not follow another (…… in Chinese). à leaves Ã and a
+#: space without break, which may have become a plain one.
 _MAYBE_MOJIBAKE: Final = re.compile(
-    "[\x80-\u04ff\u2020-\u2030\u221a\u2500-\u256c\u0393\u03a3\u03c3\u03c4\u03a6][^\x00-\x7f]"
+    "[\x80-\u04ff\u2020-\u2030\u221a\u2500-\u256c\u0393\u03a3\u03c3\u03c4\u03a6]"
+    "(?:[^\x00-\x7f\u3000-\u9fff\uff00-\uffef](?<!……)|(?<=Ã) (?:[ \n]|\\Z))"
+)
+#: Text of nothing but these needs a look at its spaces and line ends alone: ASCII without controls, marks that can be
+#: seen, Chinese and Japanese with their punctuation and full-width forms. All of them are NFC as they are.
+_PLAIN: Final = re.compile(
+    "[\n -~\u2010-\u201f\u2032-\u205e\u3001-\u3029\u3030-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uff01-\uff9f\uffe0-\uffe6]*+"
 )
 
 
@@ -64,6 +72,21 @@ def normalise(text: str) -> Normalised:
     Idempotent, but for text that was decoded wrongly twice over.
     """
     changes: Counter[str] = Counter()
+    if not _PLAIN.fullmatch(text):
+        text = _respelled(text, changes)
+    if "  " in text or _OTHER_SPACE.search(text):
+        text, changes["spaces"] = _SPACES.subn(" ", text)
+    if " \n" in text or "\n " in text:
+        spaced = len(text)
+        text = text.replace(" \n", "\n").replace("\n ", "\n")  # there are no two spaces in a row by now
+        changes["spaces"] += spaced - len(text)
+    if "\n\n\n" in text:
+        text, changes["blank_lines"] = _BLANK_LINES.subn("\n\n", text)
+    return Normalised(text.strip(), {kind: number for kind, number in changes.items() if number})
+
+
+def _respelled(text: str, changes: Counter[str]) -> str:
+    """Repair mojibake, take out controls and invisible marks, and compose."""
     if not text.isascii():
         text = _repair(text, changes)
     if _EXOTIC.search(text):
@@ -76,14 +99,7 @@ def normalise(text: str) -> Normalised:
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
         changes["nfc"] = 1
-    if "  " in text or _OTHER_SPACE.search(text):
-        text, changes["spaces"] = _SPACES.subn(" ", text)
-    if " \n" in text or "\n " in text:
-        text, margins = _MARGIN.subn("\n", text)
-        changes["spaces"] += margins
-    if "\n\n\n" in text:
-        text, changes["blank_lines"] = _BLANK_LINES.subn("\n\n", text)
-    return Normalised(text.strip(), {kind: number for kind, number in changes.items() if number})
+    return text
 
 
 def _repair(text: str, changes: Counter[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import numpy as np
 import rjieba
 
 from lmflow.text.scripts import HAS_UNSPACED, UNSPACED
@@ -18,7 +19,8 @@ CHINESE: Final = frozenset({"zh", "yue", "wuu"})
 UNSPACED_LANGUAGES: Final = CHINESE | {"ja", "th", "lo", "my", "km", "bo"}
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_WORD_OR_CHARACTER: Final = re.compile(rf"(?=[^\W_])[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+(?:['’][^\W_]+)*")
+_SPACED: Final = rf"(?:(?![{UNSPACED}])[^\W_])"
+_WORD_OR_CHARACTER: Final = re.compile(rf"(?=[^\W_])[{UNSPACED}]|{_SPACED}+(?:['’]{_SPACED}+)*")
 #: Behind a word, one mark or symbol at a time.
 _OR_MARK: Final = r"|[^\w\s]|_"
 _WORD_AND_MARK: Final = re.compile(_WORD.pattern + _OR_MARK)
@@ -31,7 +33,11 @@ _ASCII_TO_WORDS: Final = {code: " " for code in range(128) if not (chr(code).isa
 
 #: Full-width letters, digits and full stop, which jieba would cut one by one.
 _FULL_WIDTH: Final = re.compile("[．０-９Ａ-Ｚａ-ｚ]")
-_HALF_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF0E, 0xFF5B) if _FULL_WIDTH.match(chr(code))}
+_FIRST_FULL: Final = 0xFF0E
+#: What to take from the code points from there on; the last stands for all behind it.
+_TO_HALF_WIDTH: Final = np.array(
+    [0xFEE0 * bool(_FULL_WIDTH.match(chr(code))) for code in range(_FIRST_FULL, 0xFF5C)], np.uint32
+)
 
 
 def words(text: str, lang: str) -> list[str]:
@@ -45,9 +51,7 @@ def words(text: str, lang: str) -> list[str]:
             Thai, …) stands alone.
     """
     if lang in CHINESE:
-        if _FULL_WIDTH.search(text):
-            text = text.translate(_HALF_WIDTH)
-        return [token for token in _cut(text) if token.isalnum() or _HAS_WORD.search(token)]
+        return [token for token in cut(half_width(text)) if token.isalnum() or _HAS_WORD.search(token)]
     if text.isascii():
         if "'" in text:
             text = _LOOSE_APOSTROPHE.sub(" ", text)
@@ -63,7 +67,7 @@ def words_and_marks(text: str, lang: str) -> list[str]:
     In Chinese, marks that jieba leaves together (……, ——) stay together.
     """
     if lang in CHINESE:
-        return [token for token in _cut(text.translate(_HALF_WIDTH)) if not token.isspace()]
+        return [token for token in cut(half_width(text)) if not token.isspace()]
     return (_CHARACTER_AND_MARK if HAS_UNSPACED.search(text) else _WORD_AND_MARK).findall(text)
 
 
@@ -77,7 +81,19 @@ def characters_and_marks(text: str) -> list[str]:
     return _CHARACTER_AND_MARK.findall(text)
 
 
-def _cut(text: str) -> list[str]:
+def half_width(text: str) -> str:
+    """A text with half-width letters, digits and full stops in place of full-width ones, character for character."""
+    if not _FULL_WIDTH.search(text):
+        return text
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    halved = codes - _TO_HALF_WIDTH.take(
+        codes - np.uint32(_FIRST_FULL), mode="clip"
+    )  # below the first, it wraps around
+    return halved.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def cut(text: str) -> list[str]:
+    """Jieba's tokens of a text with half-width letters, marks and spaces too: together they are as long as the text."""
     try:
         return rjieba.cut(text)
     except UnicodeEncodeError:  # a lone surrogate cannot cross into Rust

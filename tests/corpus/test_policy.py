@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lmflow.corpus.language import Detected
-from lmflow.corpus.policy import Failure, decide, load
-from lmflow.corpus.signals import measure
+from lmflow.corpus.policy import Failure, decide, decide_all, load
+from lmflow.corpus.signals import SIGNALS, measure, measure_all
 from lmflow.errors import InputError
 
 POLICIES = load(["en", "zh"])
@@ -115,3 +115,15 @@ def test_a_bad_policy_is_refused_in_one_line_that_names_file_and_key(
 def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no policy"):
         load(["en"], tmp_path)
+
+
+def test_many_documents_are_decided_as_each_alone() -> None:
+    policies = load([*PROSE, "en"])
+    texts = [*PROSE.values(), "short", "# " * 80, "", "word " * 300, "Buy {now}! " * 20]
+    detected = [Detected(lang, 0.9) for lang in (*PROSE, "zh", "xx", "en", "en", "de")]
+    sources = ["news", "social", "wikipedia", "file", "elsewhere"] * 3
+    signals = measure_all(texts, [policies.traits(its.lang) for its in detected], [0.9] * len(texts))
+    together = decide_all(detected, signals, [{}] * len(texts), sources[: len(texts)], policies)
+    for its, row, source, failures in zip(detected, signals.tolist(), sources, together, strict=False):
+        assert failures == decide(its, dict(zip(SIGNALS, row, strict=True)), source, policies)
+    assert any(together) and not all(together)

@@ -1,12 +1,14 @@
 """One spelling for one text, whatever came in."""
 
+import sys
 import unicodedata
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmflow.text.normalise import normalise
+from lmflow.text.normalise import _PLAIN, _respelled, normalise
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
 
@@ -18,6 +20,10 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
         ("cafe\u0301", "café", {"nfc": 1}),
         ("The Mona Lisa doesnâ€™t have eyebrows.", "The Mona Lisa doesn’t have eyebrows.", {"mojibake": 1}),
         ("ä½\xa0å¥½ï¼Œä¸–ç•Œ", "你好，世界", {"mojibake": 1}),
+        ("Il va Ã  la plage", "Il va à la plage", {"mojibake": 1}),
+        ("voilÃ ", "voilà", {"mojibake": 1}),
+        ("AMANHÃ É", "AMANHÃ É", {}),
+        ("好……好…… 约翰·洛克", "好……好…… 约翰·洛克", {}),
         ("a\x00b\x07c", "abc", {"control": 2}),
         ("zero\u200bwidth\ufeff so\xadft", "zerowidth soft", {"invisible": 3}),
         ("\x1b[1;31mred\x1b[0m", "red", {"control": 2}),
@@ -64,3 +70,13 @@ def test_the_result_is_one_spelling(text: str) -> None:
     assert clean == clean.strip()
     again = normalise(clean)
     assert again.text == clean or "mojibake" in again.changes
+
+
+def test_no_character_that_passes_for_plain_would_be_respelled() -> None:
+    plain = [character for character in map(chr, range(sys.maxunicode + 1)) if _PLAIN.fullmatch(character)]
+    assert len(plain) > 27_000
+    for around in ("", "a", "か", "é"):
+        for character in plain:
+            changes = Counter[str]()
+            assert _respelled(around + character, changes) == around + character and not changes
+            assert _respelled(character + around, changes) == character + around and not changes

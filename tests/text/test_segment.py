@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmflow.text.segment import words
+from lmflow.text.segment import half_width, words
 from lmflow.text.sentences import sentences
 
 
@@ -24,6 +24,18 @@ def test_full_width_numbers_are_one_word() -> None:
 def test_characters_without_spaces_stand_alone_in_other_languages() -> None:
     assert words("the word 中国 means China", "en") == ["the", "word", "中", "国", "means", "China"]
     assert words("ab中国cd", "en") == ["ab", "中", "国", "cd"]
+
+
+@given(st.text("１９Ａｚ．。，９8aA好\ud800\U0001f600"))
+def test_full_width_letters_and_digits_become_half_width_in_their_places(text: str) -> None:
+    table = {
+        code: code - 0xFEE0 for code in (0xFF0E, *range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+    }
+    assert half_width(text) == text.translate(table)
+
+
+def test_an_apostrophe_joins_no_character_that_stands_alone() -> None:
+    assert words("rock'n'roll l'東京 東'a", "fr") == ["rock'n'roll", "l", "東", "京", "東", "a"]
 
 
 def test_sentences_end_where_a_reader_would_end_them() -> None:

@@ -43,8 +43,8 @@ SIGNALS: Final[Mapping[str, str]] = {
     "n_words": "words (jieba's in Chinese)",
     "n_lines": "lines that are not empty",
     "n_long_lines": "lines of at least 200 characters (mC4 asks for three)",
-    "c4_sentences": "ends of sentences in lines that C4 keeps: a terminal mark at the end, no ellipsis, three words or "
-    "more, no boilerplate (in scripts without spaces: any number of words)",
+    "c4_sentences": "ends of sentences in lines that C4 as FineWeb runs it keeps: three words or more (any number in "
+    "scripts without spaces), no boilerplate, whatever the line ends with",
     "mean_word_length": "characters a word",
     "longest_word": "characters of the longest word",
     "letter_word_ratio": "share of words with a letter",
@@ -88,10 +88,25 @@ _URL: Final = re.compile(r"(?:https?://|ftp://|www\.)[^\s，。；、）】》\"
 _URL_SIGNS: Final = ("://", "www.")
 _BYLINE: Final = re.compile(r"\s*[（(][^（）()]{1,30}[）)]$")
 _BULLETS: Final = code_points("•-*‣◦●▪■·–○◆★※")  # and — before a tab
-#: C4's phrases of boilerplate (c4_utils.py of TensorFlow Datasets), and the same in Chinese.
+#: C4's phrases of boilerplate (c4_utils.py of TensorFlow Datasets), and the like in the languages that have a policy.
+#: ASCII in small letters stands for both cases; other letters with a case are given in both.
 _BOILERPLATE: Final = (
     *("javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"),
-    *("使用条款", "隐私政策", "隐私权政策", "版权所有", "未经许可"),
+    *(
+        "value your privacy",
+        "accept all cookies",
+        "使用条款",
+        "隐私政策",
+        "隐私权政策",
+        "版权所有",
+        "未经许可",
+        "使用cookie",
+    ),
+    *("verwenden cookies", "verwendet cookies", "datenschutzerklärung", "utilisons des cookies", "utilise des cookies"),
+    *("politique de confidentialité", "utilizamos cookies", "utiliza cookies", "política de cookies"),
+    *("política de privacidad", "файлы cookie", "Файлы cookie", "политика конфиденциальности"),
+    *("Политика конфиденциальности", "cookieを使用", "クッキーを使用", "プライバシーポリシー", "利用規約"),
+    *("ملفات تعريف الارتباط", "سياسة الخصوصية"),
 )
 _WIDE_ENDS: Final = code_points("。！？؟۔।॥")
 _NARROW_ENDS: Final = code_points(".!?")
@@ -268,7 +283,7 @@ def _line_signals(texts: Sequence[str], characters: Characters, traits: Traits) 
         line = characters.text[lines.starts[at] : lines.ends[at]]
         ended[at] = _ends_within(line, tuple(traits.terminal_punctuation))
     boilerplate = _boilerplate(characters, lines)
-    kept = ended & ~trailing & ~boilerplate
+    kept = ~boilerplate
     if traits.lang not in UNSPACED_LANGUAGES:
         kept &= characters.spaces(lines) >= _LEAST_LINE_SPACES
     line_of = np.searchsorted(lines.starts, _sentence_ends(characters), "right") - 1

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from typing import Final
 
 
@@ -62,33 +61,91 @@ _D: Final = "[0-9０-９]"
 _MANY_DIGITS: Final = re.compile(rf"{_D}(?:[^0-9０-９\n]{{0,3}}+{_D}){{6,}}+")
 _DOTTED: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _AT: Final = re.compile("[@＠]+")
-#: Characters around a sign of private data in which the whole of it lies, with what stands before and behind.
+#: Characters around a sign of private data in which the whole of it lies, and around that what may tell what it is.
 _AROUND_AT: Final = 320
-_AROUND_DIGITS: Final = 200
+_AROUND_DIGITS: Final = 48
+_CONTEXT: Final = 200
 #: A number stands alone: no digit or Latin letter touches it, and it is no part of a decimal, date, path or formula.
 _ALONE: Final = r"(?<![A-Za-z0-9０-９_])(?<![0-9０-９][./=-])"
 _ENDS: Final = r"(?![A-Za-z0-9０-９_])(?![./=-][0-9０-９])"
+#: Letters may touch a number of Chinese form, and another phone number may stand beside it: 13800138000/13900139000.
+_NO_DIGIT_BEFORE: Final = r"(?<![0-9０-９])(?<![0-9０-９][.=-])(?:(?<![0-9０-９]/)|(?<=[0-9０-９]{7}/))"
+_NO_DIGIT_BEHIND: Final = r"(?![0-9０-９])(?![.=-][0-9０-９])(?!/[0-9０-９]{1,6}(?![0-9０-９]))(?! ?[×*÷] ?[0-9])"
 
 _IBAN: Final = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}(?: ?(?=[A-Z]{0,3}[0-9])[A-Z0-9]{4}){1,6}"
     r"(?: ?(?=[A-Z]{0,2}[0-9])[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
-_ID_NUMBER: Final = re.compile(rf"{_ALONE}[1-8１-８]{_D}{{16}}[0-9０-９XxＸｘ]{_ENDS}")
-_BANK_CARD: Final = re.compile(rf"{_ALONE}[2-69２-６９]{_D}{{3}}(?:[ -]?{_D}){{10,15}}{_ENDS}")
-_PHONES: Final = (
-    # +1 (212) 555-0123, +86 138 0013 8000; 0044 20 7946 0958
-    rf"(?:[+＋][1-9１-９]{_D}{{0,2}}|(?<![0-9] )00[1-9]{_D}{{0,2}}[ -])(?:[ .-]?\(?{_D}{{1,4}}\)?){{2,6}}",
-    # Chinese mobile: 13800138000, 138-0013-8000, 138 0013 8000
-    rf"(?:86[ -]?)?[1１][3-9３-９]{_D}(?:[ -]?{_D}{{4}}){{2}}",
-    # Chinese landline with its area code: 010-62345678, (0571)87654321
-    rf"(?:[(（][0０](?:10|2{_D}|[3-9]{_D}{{2}})[)）] ?|[0０](?:10|2{_D}|[3-9]{_D}{{2}})[ -]){_D}{{7,8}}",
-    # North American: 212-555-0123, 212.555.0123, 1-212-555-0123, (212) 555-0123
-    r"(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[ .-]|[2-9][0-9]{2}([.-])[2-9][0-9]{2}\1)[0-9]{4}",
+#: 110101199003074477; 110101 19900307 4477
+_ID_NUMBER: Final = re.compile(
+    rf"{_NO_DIGIT_BEFORE}[1-8１-８]{_D}{{5}}[ -]?{_D}{{8}}[ -]?{_D}{{3}}[0-9０-９XxＸｘ]{_NO_DIGIT_BEHIND}"
 )
-_PHONE: Final = re.compile(f"{_ALONE}(?:{'|'.join(_PHONES)}){_ENDS}")
-#: Looks international, and is a date or a number with its thousands apart.
+_BANK_CARD: Final = re.compile(rf"{_ALONE}[2-69２-６９]{_D}{{3}}(?:[ -]?{_D}){{10,15}}{_ENDS}")
+_DASH: Final = "[ －–-]"
+#: Area codes in China without their 0.
+_AREA: Final = rf"(?:10|2{_D}|[3-9]{_D}{{2}})"
+_EXTENSION: Final = r"(?:/[0-9]{2,8}(?![0-9])){0,3}(?:,? ?(?:x|ext\.?|转|轉|分机) ?[0-9]{1,6}(?![0-9]))?"
+#: Numbers of Chinese form.
+_CHINESE_PHONES: Final = (
+    # mobile: 13800138000, 138-0013-8000, 86 138 0013 8000, 008613800138000
+    rf"(?:(?:[+＋]|00)?86{_DASH}?)?[1１][3-9３-９]{_D}(?:{_DASH}?{_D}{{4}}){{2}}",
+    # landline with its area code: 010-62345678-801, (0571)87654321/22, 0755 8888 6666, 86-755-88886666
+    rf"(?:[(（][0０]{_AREA}[)）] ?|(?:86{_DASH}|[0０]){_AREA}{_DASH})"
+    rf"(?:{_D}{{7,8}}(?:-[0-9]{{1,6}})?|{_D}{{4}}{_DASH}{_D}{{4}}(?!{_DASH}{_D}))",
+)
+_CHINESE_PHONE: Final = re.compile(
+    f"{_NO_DIGIT_BEFORE}(?P<number>{'|'.join(_CHINESE_PHONES)}){_EXTENSION}{_NO_DIGIT_BEHIND}"
+)
+_AMERICAN: Final = "[2-9][0-9]{2}"
+_PHONES: Final = (
+    # +1 (212) 555-0123, +86 138 0013 8000; 0044 20 7946 0958; (852) 2345 6789
+    rf"(?:[+＋][1-9１-９]{_D}{{0,2}}|(?<![0-9] )00[1-9]{_D}{{0,2}}[ -])(?:[ .-]?\(?{_D}{{1,4}}\)?){{2,6}}",
+    r"\((?:852|853|886)\) ?[0-9]{4}[ -]?[0-9]{4}",
+    # North American: 212-555-0123, 212.555.0123, 1-212-555-0123, (212) 555-0123, 212/555-0123, 212-5550123
+    rf"(?:1[ .-])?(?:\({_AMERICAN}\)[ -]?{_AMERICAN}[ .-]|{_AMERICAN}(?P<dash>[.-]){_AMERICAN}(?P=dash)"
+    rf"|{_AMERICAN}/{_AMERICAN}-|{_AMERICAN}-{_AMERICAN}|(?<![0-9] ){_AMERICAN} {_AMERICAN} (?![0-9]{{4}} [0-9]))[0-9]{{4}}",
+    # Japanese and Taiwanese mobiles: 090-1234-5678, 0912-345-678
+    r"0[789]0-[0-9]{4}-[0-9]{4}|09[0-9]{2}-[0-9]{3}-[0-9]{3}",
+)
+_PHONE: Final = re.compile(f"{_ALONE}(?P<number>{'|'.join(_PHONES)}){_EXTENSION}{_ENDS}")
+#: As people write them at home, with the 0 (in Russia the 8) of a national call, or America's ten digits: private only
+#: where they are called a phone number. 020 7946 0958, 06 12 34 56 78, 8 (495) 123-45-67, 01062345678, 4155552671
+_NATIONAL_PHONE: Final = re.compile(
+    rf"(?<![A-Za-z0-9_+])(?<![0-9][./=-])(?P<number>\(?0[1-9](?:[ ./()-]{{0,2}}[0-9]){{7,10}}"
+    rf"|8 ?\(?[0-9]{{3}}\)?(?:[ -]?[0-9]){{7}}|{_AMERICAN}{_AMERICAN}[0-9]{{4}}){_EXTENSION}{_ENDS}"
+)
+_CALLED_PHONE: Final = re.compile(
+    r"(?:\b(?:tel|fax|tél|tele(?:phone|fon)|téléphone|tel[eé]fono|phone|mobile|m[oó]vil|handy|cell|call|dial|text|whatsapp"
+    r"|тел|телефон)(?![^\W\d_])|电话|電話|手机|手機|座机|传真|傳真|热线|携帯|致电)[^0-9\n]{0,14}$",
+    re.IGNORECASE,
+)
+_LONGEST_CALLED: Final = 26
+#: Words of Latin letters that touch a number and say what it is: `Tel13800138000`, `13800138000QQ10001`.
+_WORD_BEFORE: Final = re.compile(
+    r"(?:^|[^A-Za-z0-9_])(?:tel|phone|mobile|mob|cell|call|fax|id|no|t|m|p|vx?|wx|wechat|weixin)$", re.IGNORECASE
+)
+_WORD_BEHIND: Final = re.compile(
+    r"(?:qq|vx|wx|wechat|weixin|tel|phone|e-?mail|v(?![A-Za-z0-9])|id(?![A-Za-z]))", re.IGNORECASE
+)
+#: A plain row of eleven digits that is called an amount, an order or a number of something.
+_AMOUNT_BEFORE: Final = re.compile(
+    r"(?:[$￥¥€£]|\b(?:USD|RMB|CNY|EUR|GBP|HKD|JPY)"
+    r"|\b(?:order|invoice|ticket|tracking|serial|parcel|item|part|case)(?:number|no|id|is|\W)*"
+    r"|编号|编码|編號|订单号?|单号|單號|流水号|序列号|设备号|合同号|QQ ?群号?|群号|量|金额|总额|总计|共计|人口|投资)"
+    r"[\s:：#为是达约共]{0,3}$",
+    re.IGNORECASE,
+)
+_LONGEST_AMOUNT_BEFORE: Final = 24
+_UNIT_BEHIND: Final = re.compile(
+    r"\s?(?:[元股吨秒辆篇亿%％]|人(?!工)|个(?!人)|户(?!主)|次(?!日)|集(?!合)|票(?!务)|[美欧日]元|字节|公里|平方|毫秒|千米|年"
+    r"|(?:bytes?|[kmg]b|km|kg|ms|ns|people|times|views|years|dollars|euros|yuan|usd)\b)",
+    re.IGNORECASE,
+)
+_LATIN: Final = re.compile(r"[A-Za-z_]")
+#: Looks international or national, and is a date or a number with its thousands apart.
 _NO_PHONE: Final = re.compile(
-    r".*(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[+][0-9]{1,3}(?:[ .][0-9]{3}){1,2}$|.*[ .]000"
+    r".*(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{2}([-./])[0-9]{2}\1(?:19|20)[0-9]{2}"
+    r"|[+][0-9]{1,3}(?:[ .][0-9]{3}){1,2}$|.*[ .]000"
 )
 _IP: Final = re.compile(r"(?<![A-Za-z0-9_.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![A-Za-z0-9_]|\.[A-Za-z0-9_])")
 _VERSION_BEFORE: Final = re.compile(
@@ -96,7 +153,6 @@ _VERSION_BEFORE: Final = re.compile(
 )
 #: A number inside a web address names a page, not a person.
 _WEB_ADDRESS_BEFORE: Final = re.compile(r"(?:://|\bwww\.)[^\s，。；、（）《》\"'<>]*$", re.IGNORECASE)
-_LONGEST_ADDRESS: Final = 200
 
 #: First two digits of a resident ID: the provinces, by great region.
 _REGIONS: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]")
@@ -133,12 +189,12 @@ def _is_id_number(match: re.Match[str]) -> bool:
     if not 1900 <= born.year <= 2100:
         return False
     total = sum(int(digit) * weight for digit, weight in zip(number, _ID_WEIGHTS, strict=False))
-    return _ID_CHECKS[total % 11] == number[17]
+    return _ID_CHECKS[total % 11] == number[17] and not _in_web_address(match)
 
 
 def _is_bank_card(match: re.Match[str]) -> bool:
     number = _plain(match.group())
-    return bool(_CARD.fullmatch(number)) and len(set(number)) > 1 and _luhn(number)
+    return bool(_CARD.fullmatch(number)) and len(set(number)) > 1 and _luhn(number) and not _in_web_address(match)
 
 
 def _luhn(number: str) -> bool:
@@ -150,12 +206,37 @@ def _is_iban(match: re.Match[str]) -> bool:
     number = _plain(match.group())
     if _IBAN_LENGTHS.get(number[:2], len(number)) != len(number):
         return False
-    return int("".join(str(int(character, 36)) for character in number[4:] + number[:4])) % 97 == 1
+    total = int("".join(str(int(character, 36)) for character in number[4:] + number[:4]))
+    return total % 97 == 1 and not _in_web_address(match)
 
 
 def _is_phone(match: re.Match[str]) -> bool:
-    digits = _plain(match.group()).removeprefix("00")
-    return 8 <= len(digits) <= 15 and len(set(digits)) > 2 and not _NO_PHONE.match(match.group())
+    digits = _plain(match["number"]).removeprefix("00")
+    if not 8 <= len(digits) <= 15 or len(set(digits)) <= 2 or _NO_PHONE.match(match["number"]):
+        return False
+    return not _in_web_address(match)
+
+
+def _is_chinese_phone(match: re.Match[str]) -> bool:
+    if not _stands_apart(match) or not _is_phone(match):
+        return False
+    if not match["number"].isdigit() or len(match["number"]) > 11:
+        return True
+    before = match.string[max(0, match.start() - _LONGEST_AMOUNT_BEFORE) : match.start()]
+    return not _AMOUNT_BEFORE.search(before) and not _UNIT_BEHIND.match(match.string, match.end())
+
+
+def _is_national_phone(match: re.Match[str]) -> bool:
+    before = match.string[max(0, match.start() - _LONGEST_CALLED) : match.start()]
+    return bool(_CALLED_PHONE.search(before)) and _is_phone(match)
+
+
+def _stands_apart(match: re.Match[str]) -> bool:
+    """Whether no Latin letter touches the number, as in a hash or a name, but one of a word that says what it is."""
+    before, behind = match.string[max(0, match.start() - 10) : match.start()], match.string[match.end() :][:1]
+    if _LATIN.match(before[-1:]) and not _WORD_BEFORE.search(before):
+        return False
+    return not _LATIN.match(behind) or bool(_WORD_BEHIND.match(match.string, match.end()))
 
 
 def _is_public_ip(match: re.Match[str]) -> bool:
@@ -168,11 +249,13 @@ def _is_public_ip(match: re.Match[str]) -> bool:
     octets = set(match.group().split("."))
     if len(octets) > 2 and all(len(octet) == 1 for octet in octets):
         return False  # 3.2.1.4 numbers a section or a version far more often than it is somebody's address
-    return not _VERSION_BEFORE.search(match.string[max(0, match.start() - 10) : match.start()])
+    if _VERSION_BEFORE.search(match.string[max(0, match.start() - 10) : match.start()]):
+        return False
+    return not _in_web_address(match)
 
 
 def _in_web_address(match: re.Match[str]) -> bool:
-    before = match.string[max(0, match.start() - _LONGEST_ADDRESS) : match.start()]
+    before = match.string[max(0, match.start() - _CONTEXT) : match.start()]
     return bool(_WEB_ADDRESS_BEFORE.search(before))
 
 
@@ -183,7 +266,9 @@ _NUMBERS: Final[tuple[_Kind, ...]] = (
     ("iban", _IBAN, _is_iban),
     ("id_number", _ID_NUMBER, _is_id_number),
     ("bank_card", _BANK_CARD, _is_bank_card),
+    ("phone", _CHINESE_PHONE, _is_chinese_phone),
     ("phone", _PHONE, _is_phone),
+    ("phone", _NATIONAL_PHONE, _is_national_phone),
 )
 _ADDRESSES: Final[tuple[_Kind, ...]] = (("ip", _IP, _is_public_ip),)
 _HANDLES: Final[tuple[_Kind, ...]] = (("user", _HANDLE, None),)
@@ -194,12 +279,25 @@ def _replace(kinds: Sequence[_Kind], sign: re.Pattern[str], around: int, text: s
     """Replace these kinds of private data, looking only around what `sign` matches: most of a text has no such sign."""
     parts, done = [], 0
     for start, end in _regions(sign, around, text):
-        region = text[start:end]
-        for kind, pattern, check in kinds:
-            region = pattern.sub(partial(_placeholder, kind, check, counts), region)
-        parts += [text[done:start], region]
+        left, right = max(0, start - _CONTEXT), min(end + _CONTEXT, len(text))
+        region, head, tail = text[left:right], start - left, right - end
+        for kind in kinds:
+            region = _without(kind, region, head, len(region) - tail, counts)
+        parts += [text[done:start], region[head : len(region) - tail]]
         done = end
     return "".join([*parts, text[done:]]) if parts else text
+
+
+def _without(kind: _Kind, region: str, start: int, end: int, counts: Counter[str]) -> str:
+    """A region with one kind replaced between `start` and `end`; what lies around it is there to be looked at."""
+    name, pattern, check = kind
+    parts, done = [], 0
+    for match in pattern.finditer(region, start, end):
+        if check is None or check(match):
+            parts += [region[done : match.start()], PLACEHOLDERS[name]]
+            done = match.end()
+            counts[name] += 1
+    return "".join([*parts, region[done:]]) if parts else region
 
 
 def _regions(sign: re.Pattern[str], around: int, text: str) -> Iterator[tuple[int, int]]:
@@ -213,10 +311,3 @@ def _regions(sign: re.Pattern[str], around: int, text: str) -> Iterator[tuple[in
         end = min(match.end() + around, len(text))
     if end >= 0:
         yield start, end
-
-
-def _placeholder(kind: str, check: _Check | None, counts: Counter[str], match: re.Match[str]) -> str:
-    if check is not None and (not check(match) or _in_web_address(match)):
-        return match.group()
-    counts[kind] += 1
-    return PLACEHOLDERS[kind]

@@ -78,6 +78,94 @@ def test_what_only_looks_private_is_left_alone(text: str) -> None:
     assert not redact(text).counts
 
 
+#: What a text becomes: the whole value goes, with what belongs to it, and nothing else.
+PHONES_BESIDE_OTHER_THINGS = [
+    ("电话13812345678/13912345678", "电话<PHONE>/<PHONE>"),
+    ("010-62345678/62345679", "<PHONE>"),
+    ("010-62345678-801", "<PHONE>"),
+    ("021-54321098-8006转", "<PHONE>转"),
+    ("010-62345678转8", "<PHONE>"),
+    ("手机13812345678QQ123456", "手机<PHONE>QQ123456"),
+    ("Tel13812345678", "Tel<PHONE>"),
+    ("13812345678V信", "<PHONE>V信"),
+    ("008613812345678", "<PHONE>"),
+    ("0755 8888 6666", "<PHONE>"),
+    ("86-755-86012345", "<PHONE>"),
+    ("010－62345678", "<PHONE>"),
+    ("415 555 2671", "<PHONE>"),
+    ("415-5552671", "<PHONE>"),
+    ("(415)-555-2671", "<PHONE>"),
+    ("212/555-0123, ext. 4", "<PHONE>"),
+    ("212-555-0123 ext. 4", "<PHONE>"),
+    ("+1-613-555-0122x12", "<PHONE>"),
+    ("ID110101199003071233", "ID<ID_NUMBER>"),
+    ("110101 19900307 1233", "<ID_NUMBER>"),
+]
+#: Numbers as people dial them at home are private behind a word that calls them so, and nowhere else.
+NATIONAL_PHONES = [
+    ("电话：", "01062345678"),
+    ("Tel. ", "030 12345678"),
+    ("Tél : ", "06 12 34 56 78"),
+    ("Telefon: ", "030/1234567"),
+    ("call ", "0161 496 0345"),
+    ("Call me on ", "07700 900123"),
+    ("cell: ", "4155552671"),
+    ("電話 ", "03-1234-5678"),
+    ("тел. ", "8 (495) 123-45-67"),
+    ("台北电话", "(02)2345-6789"),
+]
+
+
+@pytest.mark.parametrize(("text", "redacted"), PHONES_BESIDE_OTHER_THINGS)
+def test_a_number_goes_whole_whatever_stands_beside_it(text: str, redacted: str) -> None:
+    assert redact(text).text == redacted
+
+
+@pytest.mark.parametrize(("word", "number"), NATIONAL_PHONES)
+def test_a_national_number_is_private_where_it_is_called_a_phone_number(word: str, number: str) -> None:
+    assert redact(word + number).text == f"{word}<PHONE>"
+    assert redact(f"part {number}").text == f"part {number}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deadbeef13812345678 and 13812345678abcdef, 0x13812345678, img_13812345678",
+        "13812345678×2=27624691356, 13812345678/2, 3.13812345678, 13812345678.50",
+        "Fibonacci: 144 233 377 610 987 1597",
+        "the phone came on 05.06.2007 10:30, called 3310",
+        "order 204-1234567-1234567, serial 0755-1234-5678-9012",
+    ],
+)
+def test_a_number_in_a_hash_a_formula_or_a_row_is_no_phone_number(text: str) -> None:
+    assert redact(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("订单编号 ", ""),
+        ("￥", ""),
+        ("$", ""),
+        ("USD ", ""),
+        ("QQ群：", ""),
+        ("合同编号", ""),
+        ("order number ", ""),
+        ("播放量", ""),
+        ("投资", "元"),
+        ("约合", "美元"),
+        ("有", "人"),
+        ("共", "次"),
+        ("", " bytes"),
+        ("ran ", " km"),
+    ],
+)
+def test_an_amount_an_order_or_a_group_is_no_phone_number(before: str, behind: str) -> None:
+    text = f"{before}13812345678{behind}"
+    assert redact(text).text == text
+    assert redact("请打13812345678人工服务，13812345678个人微信").counts == {"phone": 2}
+
+
 def test_handles_are_private_in_social_text_only() -> None:
     post = "thanks @jane_doe and @bob@mastodon.social, see @小明 too"
     assert redact(post, "social").text == "thanks <USER> and <USER>, see <USER> too"
@@ -101,6 +189,9 @@ def test_redaction_settles(text: str) -> None:
 def test_a_long_line_of_digits_takes_linear_time() -> None:
     assert redact("1 " * 200_000).counts == {}
     assert redact("a." * 200_000 + "@").counts == {}
+    assert redact("010-62345678/1234567" * 20_000).counts.keys() <= {"phone"}
+    assert redact("(0 " * 100_000 + "tel" * 100_000).counts == {}
+    assert redact("1381234567" * 40_000).counts == {}
 
 
 def labelled() -> list[tuple[str, str, str]]:

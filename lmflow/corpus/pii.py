@@ -46,11 +46,25 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     kind: f"<{kind.upper()}>" for kind in ("email", "user", "iban", "id_number", "bank_card", "phone", "ip")
 }
 
+#: Letters and digits of e-mail addresses in scripts with letters: Latin, Greek and Cyrillic, full-width forms.
+_LETTER: Final = "A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿＡ-Ｚａ-ｚ"
+_L: Final = f"{_LETTER}0-9０-９"
+_HAN: Final = "\u3400-\u9fff"
+#: A label of a domain is of one script, so that an address ends where Chinese text goes on: a@b.com或c@d.com.
+_LABEL: Final = f"(?:[{_L}](?:[{_L}-]{{0,61}}[{_L}])?|[{_HAN}]{{1,20}})"
+#: Top-level domains in Chinese (root zone of IANA, those with most names).
+_HAN_TOP: Final = "公司|中国|中國|网络|網絡|网址|香港|台湾|台灣|新加坡|集团|集團|商城|商店|网店|在线|中文网|我爱你|世界"
+#: RFC 5321 and 6531. A name of Han characters, at a Chinese domain, takes four: where it begins nobody can tell.
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+-])(?=[\w.+%-]{1,64}+[@＠])[A-Za-z0-9](?:[\w.+%-]{0,62}[\w+-])?[@＠](?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
-    r"[A-Za-z]{2,24}(?![A-Za-z0-9-])",
-    re.ASCII,
+    rf"(?:(?<![{_L}_])(?=[{_L}_.+%'’-]{{1,64}}+[@＠])[{_L}_](?:[{_L}_.+%'’-]{{0,62}}[{_L}_+-])?|[{_HAN}]{{1,4}}(?=[@＠][{_HAN}]))"
+    rf"[@＠](?:{_LABEL}[.．])+(?:[{_LETTER}]{{2,24}}|xn--[a-z0-9-]{{2,59}}|{_HAN_TOP})(?![{_L}_])"
 )
+#: Names that speak for a program, not a person: git@github.com:owner/repository.git
+_PROGRAMS: Final = frozenset(("git", "hg", "svn"))
+#: What follows `@` in a version (lodash@4.17.21.tgz), and ends of addresses that a bracket may follow:
+#: `x@np.linalg.inv(y)` multiplies matrices.
+_VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.")
+_COMMON_TOP: Final = re.compile(r"\.(?:[a-z]{2}|com|org|net|edu|gov)$", re.IGNORECASE)
 #: `@name` and Mastodon's `@name@host`; not a decorator or a price (`@ 5`), not inside a word or path.
 _HANDLE: Final = re.compile(
     r"(?<![A-Za-z0-9_@＠./=-])[@＠][A-Za-z0-9_\u4e00-\u9fff](?:[\w.-]{0,38}\w)?(?:@[\w.-]+\.[A-Za-z]{2,24})?"
@@ -103,7 +117,8 @@ _PHONES: Final = (
     r"\((?:852|853|886)\) ?[0-9]{4}[ -]?[0-9]{4}",
     # North American: 212-555-0123, 212.555.0123, 1-212-555-0123, (212) 555-0123, 212/555-0123, 212-5550123
     rf"(?:1[ .-])?(?:\({_AMERICAN}\)[ -]?{_AMERICAN}[ .-]|{_AMERICAN}(?P<dash>[.-]){_AMERICAN}(?P=dash)"
-    rf"|{_AMERICAN}/{_AMERICAN}-|{_AMERICAN}-{_AMERICAN}|(?<![0-9] ){_AMERICAN} {_AMERICAN} (?![0-9]{{4}} [0-9]))[0-9]{{4}}",
+    rf"|{_AMERICAN}/{_AMERICAN}-|{_AMERICAN}-{_AMERICAN}"
+    rf"|(?<![0-9] ){_AMERICAN} {_AMERICAN} (?![0-9]{{4}} [0-9]))[0-9]{{4}}",
     # Japanese and Taiwanese mobiles: 090-1234-5678, 0912-345-678
     r"0[789]0-[0-9]{4}-[0-9]{4}|09[0-9]{2}-[0-9]{3}-[0-9]{3}",
 )
@@ -217,6 +232,13 @@ def _is_phone(match: re.Match[str]) -> bool:
     return not _in_web_address(match)
 
 
+def _is_email(match: re.Match[str]) -> bool:
+    name, _, domain = match.group().replace("＠", "@").partition("@")
+    if name.lower() in _PROGRAMS or _VERSION.match(domain):
+        return False
+    return not match.string.startswith("(", match.end()) or bool(_COMMON_TOP.search(domain))
+
+
 def _is_chinese_phone(match: re.Match[str]) -> bool:
     if not _stands_apart(match) or not _is_phone(match):
         return False
@@ -272,7 +294,7 @@ _NUMBERS: Final[tuple[_Kind, ...]] = (
 )
 _ADDRESSES: Final[tuple[_Kind, ...]] = (("ip", _IP, _is_public_ip),)
 _HANDLES: Final[tuple[_Kind, ...]] = (("user", _HANDLE, None),)
-_EMAILS: Final[tuple[_Kind, ...]] = (("email", _EMAIL, None),)
+_EMAILS: Final[tuple[_Kind, ...]] = (("email", _EMAIL, _is_email),)
 
 
 def _replace(kinds: Sequence[_Kind], sign: re.Pattern[str], around: int, text: str, counts: Counter[str]) -> str:

@@ -116,6 +116,33 @@ NATIONAL_PHONES = [
 ]
 
 
+EMAILS = [
+    ("müller@example.de", "<EMAIL>"),
+    ("o'brien@example.ie said", "<EMAIL> said"),
+    ("an 'jane@example.org' quoted", "an '<EMAIL>' quoted"),
+    ("info@müller.de", "<EMAIL>"),
+    ("иван@пример.рф", "<EMAIL>"),
+    ("γιώργος@παράδειγμα.ελ", "<EMAIL>"),
+    ("请写信给张三@例子.公司", "请写<EMAIL>"),
+    ("zhangsan＠163．com", "<EMAIL>"),
+    ("ｌｉ＠１６３．ｃｏｍ", "<EMAIL>"),
+    ("_bob@example.com", "<EMAIL>"),
+    ("--jane@example.org", "--<EMAIL>"),
+    ("bob@example.com-based", "<EMAIL>-based"),
+    ("a@b.com或c@d.com，x@163.com或www.b.com", "<EMAIL>或<EMAIL>，<EMAIL>或www.b.com"),
+    ("jane@example.es(Jane)", "<EMAIL>(Jane)"),
+    ("关注我们@example.com", "关注我们@example.com"),
+    ("git@github.com:owner/repository.git", "git@github.com:owner/repository.git"),
+    ("x@np.linalg.inv(y)", "x@np.linalg.inv(y)"),
+    ("lodash@4.17.21.tgz", "lodash@4.17.21.tgz"),
+]
+
+
+@pytest.mark.parametrize(("text", "redacted"), EMAILS)
+def test_an_address_goes_whole_in_any_alphabet(text: str, redacted: str) -> None:
+    assert redact(text).text == redacted
+
+
 @pytest.mark.parametrize(("text", "redacted"), PHONES_BESIDE_OTHER_THINGS)
 def test_a_number_goes_whole_whatever_stands_beside_it(text: str, redacted: str) -> None:
     assert redact(text).text == redacted
@@ -189,6 +216,10 @@ def test_redaction_settles(text: str) -> None:
 def test_a_long_line_of_digits_takes_linear_time() -> None:
     assert redact("1 " * 200_000).counts == {}
     assert redact("a." * 200_000 + "@").counts == {}
+    assert redact("a@" + "a." * 200_000).counts == {}
+    assert redact("müller'" * 60_000 + "@" + "ä-" * 60_000).counts == {}
+    assert redact("a.b@" * 100_000).counts == {}
+    assert redact("张三@例子" * 60_000).counts == {}
     assert redact("010-62345678/1234567" * 20_000).counts.keys() <= {"phone"}
     assert redact("(0 " * 100_000 + "tel" * 100_000).counts == {}
     assert redact("1381234567" * 40_000).counts == {}

@@ -26,7 +26,7 @@ class Redacted:
 
 
 def redact(text: str, source: str = "") -> Redacted:
-    """Replace e-mail addresses, public IPv4 addresses, phone, ID, card and account numbers by `<KIND>`.
+    """Replace e-mail addresses, public IP addresses, phone, ID, card and account numbers by `<KIND>`.
 
     Args:
         text: any text; digits may be full-width.
@@ -38,7 +38,8 @@ def redact(text: str, source: str = "") -> Redacted:
             text = _replace(_HANDLES, _AT, _AROUND_AT, text, counts)
         text = _replace(_EMAILS, _AT, _AROUND_AT, text, counts)
     text = _replace(_NUMBERS, _MANY_DIGITS, _AROUND_DIGITS, text, counts)
-    return Redacted(_replace(_ADDRESSES, _DOTTED, _AROUND_DIGITS, text, counts), dict(counts))
+    text = _replace(_IPV4S, _DOTTED, _AROUND_DIGITS, text, counts)
+    return Redacted(_replace(_IPV6S, _COLONS, _AROUND_DIGITS, text, counts), dict(counts))
 
 
 #: What a kind looks like in the text afterwards.
@@ -76,7 +77,7 @@ _MANY_DIGITS: Final = re.compile(rf"{_D}(?:[^0-9０-９\n]{{0,3}}+{_D}){{6,}}+")
 _DOTTED: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _AT: Final = re.compile("[@＠]+")
 #: Characters around a sign of private data in which the whole of it lies, and around that what may tell what it is.
-_AROUND_AT: Final = 320
+_AROUND_AT: Final = 130
 _AROUND_DIGITS: Final = 48
 _CONTEXT: Final = 200
 #: A number stands alone: no digit or Latin letter touches it, and it is no part of a decimal, date, path or formula.
@@ -162,12 +163,35 @@ _NO_PHONE: Final = re.compile(
     r".*(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{2}([-./])[0-9]{2}\1(?:19|20)[0-9]{2}"
     r"|[+][0-9]{1,3}(?:[ .][0-9]{3}){1,2}$|.*[ .]000"
 )
-_IP: Final = re.compile(r"(?<![A-Za-z0-9_.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![A-Za-z0-9_]|\.[A-Za-z0-9_])")
-_VERSION_BEFORE: Final = re.compile(
-    r"(?:\bv|version|release|build|rev|section|chapter|clause|版本|版|第|§)[ :：.]?\s?$", re.IGNORECASE
+_IPV4: Final = re.compile(
+    r"(?<![A-Za-z0-9_.])(?<![A-Za-z]/)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![A-Za-z0-9_]|\.[A-Za-z0-9_])"
 )
-#: A number inside a web address names a page, not a person.
-_WEB_ADDRESS_BEFORE: Final = re.compile(r"(?:://|\bwww\.)[^\s，。；、（）《》\"'<>]*$", re.IGNORECASE)
+#: Global unicast begins with 2 or 3 (RFC 4291): no `std::string`, no time of day, no hardware address.
+_COLONS: Final = re.compile(":[0-9A-Fa-f]{0,4}:")
+_IPV6: Final = re.compile(
+    r"(?<![A-Za-z0-9_:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})?"
+    r"(?![A-Za-z0-9_:])"
+)
+#: Addresses set aside for examples (RFC 5737, RFC 3849). They stand for real ones, as example.com does in e-mail.
+_EXAMPLES: Final = tuple(
+    ipaddress.ip_network(network) for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)
+#: Four numbers with dots behind one of these count versions, paragraphs or enzymes; so they do before `版本`.
+_VERSION_BEFORE: Final = re.compile(
+    r"(?:\b(?:v|ver|versions?|release|build|rev|revision|firmware|kernel|driver|patch|update[ds]?|upgraded?|downgraded?"
+    r"|section|chapter|clause|article|paragraph|table|figure|fig|EC|OID|iOS|macOS|Android|Windows|Linux|Ubuntu|Chrome"
+    r"|Chromium|Firefox|Opera|Safari|OpenSSL|OpenSSH|MySQL|MariaDB|PostgreSQL|Java|JDK|nginx|PHP|Qt"
+    r"|WeChat|Photoshop|Flash)"
+    r"|§|版本|版|固件|驱动|内核|补丁|更新|升级|降级|系统|安卓|微信|软件|客户端|第|条款)"
+    r"(?:[\s:：.,=/]|号|為|为|是|至|到|\b(?:is|was|number|no|from|to|and|or|of)\b|(?:[0-9]+\.){3}[0-9]+)*+$",
+    re.IGNORECASE,
+)
+_LONGEST_VERSION_BEFORE: Final = 40
+_VERSION_BEHIND: Final = re.compile(
+    r"\s?(?:版|固件|[章节節条]|(?:version|build|release|beta|alpha|rc)\b)", re.IGNORECASE
+)
+#: A number inside a web address names a page, not a person; one that is the host does not.
+_WEB_ADDRESS_BEFORE: Final = re.compile(r"(?:://\[?|\bwww\.)(?P<path>[^\s，。；、（）《》\"'<>]*)$", re.IGNORECASE)
 
 #: First two digits of a resident ID: the provinces, by great region.
 _REGIONS: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]")
@@ -263,22 +287,28 @@ def _stands_apart(match: re.Match[str]) -> bool:
 
 def _is_public_ip(match: re.Match[str]) -> bool:
     try:
-        address = ipaddress.IPv4Address(match.group())
-    except ValueError:  # above 255, or with leading zeros
+        address = ipaddress.ip_address(match.group())
+    except ValueError:  # above 255, with leading zeros, or too few groups
         return False
-    if address.is_multicast or not address.is_global:
-        return False
-    octets = set(match.group().split("."))
-    if len(octets) > 2 and all(len(octet) == 1 for octet in octets):
-        return False  # 3.2.1.4 numbers a section or a version far more often than it is somebody's address
-    if _VERSION_BEFORE.search(match.string[max(0, match.start() - 10) : match.start()]):
+    if not any(address in network for network in _EXAMPLES) and (address.is_multicast or not address.is_global):
         return False
     return not _in_web_address(match)
 
 
+def _is_public_ipv4(match: re.Match[str]) -> bool:
+    octets = set(match.group().split("."))
+    if len(octets) > 2 and all(len(octet) == 1 for octet in octets):
+        return False  # 3.2.1.4 numbers a section or a version far more often than it is somebody's address
+    before = match.string[max(0, match.start() - _LONGEST_VERSION_BEFORE) : match.start()]
+    if _VERSION_BEFORE.search(before) or _VERSION_BEHIND.match(match.string, match.end()):
+        return False
+    return _is_public_ip(match)
+
+
 def _in_web_address(match: re.Match[str]) -> bool:
     before = match.string[max(0, match.start() - _CONTEXT) : match.start()]
-    return bool(_WEB_ADDRESS_BEFORE.search(before))
+    found = _WEB_ADDRESS_BEFORE.search(before)
+    return bool(found and found["path"])
 
 
 _Check = Callable[[re.Match[str]], bool]
@@ -292,7 +322,8 @@ _NUMBERS: Final[tuple[_Kind, ...]] = (
     ("phone", _PHONE, _is_phone),
     ("phone", _NATIONAL_PHONE, _is_national_phone),
 )
-_ADDRESSES: Final[tuple[_Kind, ...]] = (("ip", _IP, _is_public_ip),)
+_IPV4S: Final[tuple[_Kind, ...]] = (("ip", _IPV4, _is_public_ipv4),)
+_IPV6S: Final[tuple[_Kind, ...]] = (("ip", _IPV6, _is_public_ip),)
 _HANDLES: Final[tuple[_Kind, ...]] = (("user", _HANDLE, None),)
 _EMAILS: Final[tuple[_Kind, ...]] = (("email", _EMAIL, _is_email),)
 

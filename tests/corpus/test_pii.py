@@ -143,6 +143,51 @@ def test_an_address_goes_whole_in_any_alphabet(text: str, redacted: str) -> None
     assert redact(text).text == redacted
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "版本号：5.14.22.9",
+        "ver 12.1.3.77",
+        "Ver:12.1.3.77",
+        "version is 12.1.3.77",
+        "version number 2.4.6.12",
+        "12.34.56.78 版本",
+        "升级到14.22.3.10版",
+        "from version 12.4.6.1 to 12.4.6.2",
+        "OpenSSL 1.1.1.1",
+        "Kernel 5.15.90.1",
+        "iOS 16.1.20.56",
+        "固件12.1.3.77",
+        "更新至12.1.3.77",
+        "微信8.0.47.25",
+        "EC 3.4.21.35",
+        "Opera/12.16.3.4",
+        "https://example.org/wiki/12.34.56.78",
+    ],
+)
+def test_four_numbers_of_a_version_or_an_enzyme_are_no_address(text: str) -> None:
+    assert redact(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("the version at 12.34.56.78", "the version at <IP>"),
+        ("203.0.113.7 and 198.51.100.23", "<IP> and <IP>"),  # set aside for examples, like example.com
+        ("http://93.184.216.34/index.html", "http://<IP>/index.html"),
+        ("http://[2606:4700:4700::1111]/", "http://[<IP>]/"),
+        ("2607:f8b0:4005:805::200e.", "<IP>."),
+        ("IP地址为2408:8207:1850:abcd::1的用户", "IP地址为<IP>的用户"),
+        ("2001:0db8:85a3:0000:0000:8a2e:0370:7334", "<IP>"),
+        ("fe80::1ff:fe23:4567:890a, ::1, fd00::12", "fe80::1ff:fe23:4567:890a, ::1, fd00::12"),
+        ("std::string, a::b::c, 2001::name, 10:30:45", "std::string, a::b::c, 2001::name, 10:30:45"),
+        ("2024:10:30 12:00:00, 00:1A:2B:3C:4D:5E, 21:9:3", "2024:10:30 12:00:00, 00:1A:2B:3C:4D:5E, 21:9:3"),
+    ],
+)
+def test_public_addresses_of_both_lengths_are_private(text: str, redacted: str) -> None:
+    assert redact(text).text == redacted
+
+
 @pytest.mark.parametrize(("text", "redacted"), PHONES_BESIDE_OTHER_THINGS)
 def test_a_number_goes_whole_whatever_stands_beside_it(text: str, redacted: str) -> None:
     assert redact(text).text == redacted
@@ -220,6 +265,8 @@ def test_a_long_line_of_digits_takes_linear_time() -> None:
     assert redact("müller'" * 60_000 + "@" + "ä-" * 60_000).counts == {}
     assert redact("a.b@" * 100_000).counts == {}
     assert redact("张三@例子" * 60_000).counts == {}
+    assert redact("2001:" * 100_000).counts == {}
+    assert redact("version 1.2." * 50_000 + "9.9.9.9").counts.keys() <= {"ip"}
     assert redact("010-62345678/1234567" * 20_000).counts.keys() <= {"phone"}
     assert redact("(0 " * 100_000 + "tel" * 100_000).counts == {}
     assert redact("1381234567" * 40_000).counts == {}

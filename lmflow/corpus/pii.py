@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from lmflow.corpus.code_words import CODE_WORDS
+
 
 @dataclass(frozen=True)
 class Redacted:
@@ -66,10 +68,15 @@ _PROGRAMS: Final = frozenset(("git", "hg", "svn"))
 #: `x@np.linalg.inv(y)` multiplies matrices.
 _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.")
 _COMMON_TOP: Final = re.compile(r"\.(?:[a-z]{2}|com|org|net|edu|gov)$", re.IGNORECASE)
-#: `@name` and Mastodon's `@name@host`; not a decorator or a price (`@ 5`), not inside a word or path.
+#: `@name` and Mastodon's `@name@host`; not a price (`@ 5`), not inside a word or path. A name with Han characters, of
+#: at most 15, ends at a space, a colon or the end, as on Weibo; else after 8, for the sentence goes on without a space.
 _HANDLE: Final = re.compile(
-    r"(?<![A-Za-z0-9_@＠./=-])[@＠][A-Za-z0-9_\u4e00-\u9fff](?:[\w.-]{0,38}\w)?(?:@[\w.-]+\.[A-Za-z]{2,24})?"
+    r"(?<![A-Za-z0-9_@＠.=-])(?<!(?<!/)/)[@＠]"
+    rf"(?:(?=[A-Za-z0-9_-]{{0,14}}[{_HAN}])[\w-]{{1,15}}(?=[\s:：]|$)|[{_HAN}]\w{{0,7}}"
+    rf"|(?P<latin>[A-Za-z0-9_](?:[A-Za-z0-9_.-]{{0,38}}[A-Za-z0-9_])?))(?:@[{_L}.-]{{1,100}}\.[{_LETTER}]{{2,24}})?"
 )
+#: Arguments behind a handle are those of a decorator: @app.route("/").
+_ARGUMENTS: Final = re.compile(r"\((?:[\"')0-9\[{]|\w+ ?=)")
 
 _D: Final = "[0-9０-９]"
 #: Seven digits with little between them, which every number below has but an IP address.
@@ -256,6 +263,10 @@ def _is_phone(match: re.Match[str]) -> bool:
     return not _in_web_address(match)
 
 
+def _is_user(match: re.Match[str]) -> bool:
+    return match["latin"] not in CODE_WORDS and not _ARGUMENTS.match(match.string, match.end())
+
+
 def _is_email(match: re.Match[str]) -> bool:
     name, _, domain = match.group().replace("＠", "@").partition("@")
     if name.lower() in _PROGRAMS or _VERSION.match(domain):
@@ -312,7 +323,7 @@ def _in_web_address(match: re.Match[str]) -> bool:
 
 
 _Check = Callable[[re.Match[str]], bool]
-_Kind = tuple[str, re.Pattern[str], _Check | None]
+_Kind = tuple[str, re.Pattern[str], _Check]
 #: In this order: the longer and better checked kinds first.
 _NUMBERS: Final[tuple[_Kind, ...]] = (
     ("iban", _IBAN, _is_iban),
@@ -324,7 +335,7 @@ _NUMBERS: Final[tuple[_Kind, ...]] = (
 )
 _IPV4S: Final[tuple[_Kind, ...]] = (("ip", _IPV4, _is_public_ipv4),)
 _IPV6S: Final[tuple[_Kind, ...]] = (("ip", _IPV6, _is_public_ip),)
-_HANDLES: Final[tuple[_Kind, ...]] = (("user", _HANDLE, None),)
+_HANDLES: Final[tuple[_Kind, ...]] = (("user", _HANDLE, _is_user),)
 _EMAILS: Final[tuple[_Kind, ...]] = (("email", _EMAIL, _is_email),)
 
 
@@ -346,7 +357,7 @@ def _without(kind: _Kind, region: str, start: int, end: int, counts: Counter[str
     name, pattern, check = kind
     parts, done = [], 0
     for match in pattern.finditer(region, start, end):
-        if check is None or check(match):
+        if check(match):
             parts += [region[done : match.start()], PLACEHOLDERS[name]]
             done = match.end()
             counts[name] += 1

@@ -244,6 +244,38 @@ def test_handles_are_private_in_social_text_only() -> None:
     assert redact("the @property decorator", "wikipedia").counts == {}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Add @Autowired and @Component to it, then @Test passes.",
+        "@Override public void run()",
+        "@media (max-width: 600px)",
+        "use @property in Python",
+        '@app.route("/") and @retry(times=3)',
+        "https://medium.com/@writer/post",
+    ],
+)
+def test_what_code_marks_is_nobody(text: str) -> None:
+    assert redact(text, "social").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("@小明我觉得这个方案不错因为它很简单。", "<USER>案不错因为它很简单。"),
+        ("@小明 你好", "<USER> 你好"),
+        ("回复@小红帽:说得对", "回复<USER>:说得对"),
+        ("//@阿强：转发微博", "//<USER>：转发微博"),
+        ("@北京大学新闻与传播学院团委 通知", "<USER> 通知"),
+        ("感谢@Tony老师 分享", "感谢<USER> 分享"),
+        ("谢谢@jane_doe的分享。", "谢谢<USER>的分享。"),
+        ("@Jane(friend) and @Max too", "<USER>(friend) and <USER> too"),
+    ],
+)
+def test_a_handle_goes_and_the_sentence_stays(text: str, redacted: str) -> None:
+    assert redact(text, "social").text == redacted
+
+
 def test_everything_in_one_text_is_found_and_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     result = redact("a@b.org 13812345678 8.8.4.4 13912345678 4111111111111111")
@@ -265,6 +297,8 @@ def test_a_long_line_of_digits_takes_linear_time() -> None:
     assert redact("müller'" * 60_000 + "@" + "ä-" * 60_000).counts == {}
     assert redact("a.b@" * 100_000).counts == {}
     assert redact("张三@例子" * 60_000).counts == {}
+    assert redact("@小明我觉得" * 60_000, "social").counts.keys() <= {"user"}
+    assert redact("@" * 100_000 + "a.b-" * 60_000, "social").counts == {}
     assert redact("2001:" * 100_000).counts == {}
     assert redact("version 1.2." * 50_000 + "9.9.9.9").counts.keys() <= {"ip"}
     assert redact("010-62345678/1234567" * 20_000).counts.keys() <= {"phone"}

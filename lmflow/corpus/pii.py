@@ -64,9 +64,9 @@ _EMAIL: Final = re.compile(
 )
 #: Names that speak for a program, not a person: git@github.com:owner/repository.git
 _PROGRAMS: Final = frozenset(("git", "hg", "svn"))
-#: What follows `@` in a version (lodash@4.17.21.tgz), and ends of addresses that a bracket may follow:
-#: `x@np.linalg.inv(y)` multiplies matrices.
-_VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.")
+#: What follows `@` in a version or a picture (lodash@4.17.21.tgz, logo@2x.png), and ends of addresses that a
+#: bracket may follow: `x@np.linalg.inv(y)` multiplies matrices.
+_VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.|[23]x\.")
 _COMMON_TOP: Final = re.compile(r"\.(?:[a-z]{2}|com|org|net|edu|gov)$", re.IGNORECASE)
 #: `@name` and Mastodon's `@name@host`; not a price (`@ 5`), not inside a word or path. A name with Han characters, of
 #: at most 15, ends at a space, a colon or the end, as on Weibo; else after 8, for the sentence goes on without a space.
@@ -96,7 +96,8 @@ _NO_DIGIT_BEHIND: Final = r"(?![0-9０-９])(?![.=-][0-9０-９])(?!/[0-9０-９
 
 _IBAN: Final = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}(?: ?(?=[A-Z]{0,3}[0-9])[A-Z0-9]{4}){1,6}"
-    r"(?: ?(?=[A-Z]{0,2}[0-9])[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
+    r"(?: ?(?=[A-Z]{0,2}[0-9])[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+    re.IGNORECASE,
 )
 #: 110101199003074477; 110101 19900307 4477
 _ID_NUMBER: Final = re.compile(
@@ -121,12 +122,12 @@ _CHINESE_PHONE: Final = re.compile(
 _AMERICAN: Final = "[2-9][0-9]{2}"
 _PHONES: Final = (
     # +1 (212) 555-0123, +86 138 0013 8000; 0044 20 7946 0958; (852) 2345 6789
-    rf"(?:[+＋][1-9１-９]{_D}{{0,2}}|(?<![0-9] )00[1-9]{_D}{{0,2}}[ -])(?:[ .-]?\(?{_D}{{1,4}}\)?){{2,6}}",
+    rf"(?:[+＋][1-9１-９]{_D}{{0,2}}|(?<![0-9] )00[1-9]{_D}{{0,2}}[ -])(?:[ ./-]?\(?{_D}{{1,4}}\)?){{2,6}}",
     r"\((?:852|853|886)\) ?[0-9]{4}[ -]?[0-9]{4}",
     # North American: 212-555-0123, 212.555.0123, 1-212-555-0123, (212) 555-0123, 212/555-0123, 212-5550123
-    rf"(?:1[ .-])?(?:\({_AMERICAN}\)[ -]?{_AMERICAN}[ .-]|{_AMERICAN}(?P<dash>[.-]){_AMERICAN}(?P=dash)"
-    rf"|{_AMERICAN}/{_AMERICAN}-|{_AMERICAN}-{_AMERICAN}"
+    rf"(?:1[ -])?(?:\({_AMERICAN}\)[ -]?{_AMERICAN}[ .-]|{_AMERICAN}-{_AMERICAN}-?|{_AMERICAN}/{_AMERICAN}-"
     rf"|(?<![0-9] ){_AMERICAN} {_AMERICAN} (?![0-9]{{4}} [0-9]))[0-9]{{4}}",
+    rf"(?:1\.)?{_AMERICAN}\.{_AMERICAN}\.[0-9]{{4}}",
     # Japanese and Taiwanese mobiles: 090-1234-5678, 0912-345-678
     r"0[789]0-[0-9]{4}-[0-9]{4}|09[0-9]{2}-[0-9]{3}-[0-9]{3}",
 )
@@ -138,8 +139,8 @@ _NATIONAL_PHONE: Final = re.compile(
     rf"|8 ?\(?[0-9]{{3}}\)?(?:[ -]?[0-9]){{7}}|{_AMERICAN}{_AMERICAN}[0-9]{{4}}){_EXTENSION}{_ENDS}"
 )
 _CALLED_PHONE: Final = re.compile(
-    r"(?:\b(?:tel|fax|tél|tele(?:phone|fon)|téléphone|tel[eé]fono|phone|mobile|m[oó]vil|handy|cell|call|dial|text|whatsapp"
-    r"|тел|телефон)(?![^\W\d_])|电话|電話|手机|手機|座机|传真|傳真|热线|携帯|致电)[^0-9\n]{0,14}$",
+    r"(?:\b(?:tel|fax|tél|tele(?:phone|fon)|téléphone|tel[eé]fono|phone|ph|mobile|mob|m[oó]vil|handy|cell"
+    r"|call|ring|dial|text|rufen|whatsapp|тел|телефон)(?![^\W\d_])|电话|電話|手机|手機|座机|传真|傳真|热线|携帯|致电)[^0-9\n]{0,14}$",
     re.IGNORECASE,
 )
 _LONGEST_CALLED: Final = 26
@@ -153,15 +154,17 @@ _WORD_BEHIND: Final = re.compile(
 #: A plain row of eleven digits that is called an amount, an order or a number of something.
 _AMOUNT_BEFORE: Final = re.compile(
     r"(?:[$￥¥€£]|\b(?:USD|RMB|CNY|EUR|GBP|HKD|JPY)"
-    r"|\b(?:order|invoice|ticket|tracking|serial|parcel|item|part|case)(?:number|no|id|is|\W)*"
-    r"|编号|编码|編號|订单号?|单号|單號|流水号|序列号|设备号|合同号|QQ ?群号?|群号|量|金额|总额|总计|共计|人口|投资)"
+    r"|\b(?:order|invoice|ticket|tracking|serial|parcel|item|part|case)(?:number|no|id|is|\W)*|[0-9] =|[×*÷]|\+ "
+    r"|编码|[件取货]码|订单|[编单列备学工票证考批型]号|流水号|合同号|編號|單號|QQ ?群|群号|第|[量数]|金额|总额|总计"
+    r"|共计|人口|投资)"
     r"[\s:：#为是达约共]{0,3}$",
     re.IGNORECASE,
 )
 _LONGEST_AMOUNT_BEFORE: Final = 24
 _UNIT_BEHIND: Final = re.compile(
-    r"\s?(?:[元股吨秒辆篇亿%％]|人(?!工)|个(?!人)|户(?!主)|次(?!日)|集(?!合)|票(?!务)|[美欧日]元|字节|公里|平方|毫秒|千米|年"
-    r"|(?:bytes?|[kmg]b|km|kg|ms|ns|people|times|views|years|dollars|euros|yuan|usd)\b)",
+    r"\s?(?:[元股吨秒辆篇亿斤%％]|名(?!字)|号(?!码)|分(?!享)|人(?!工)|个(?!人)|户(?!主)|次(?!日)|集(?!合)|票(?!务)|[美欧日]元|字节|公里|平方|毫秒|千米|年"
+    r"|(?:bytes?|[kmg]b|km|kg|ms|ns|people|users|cells|times|views|rows|records|votes|shares|tons|years|dollars|euros"
+    r"|yuan|usd|per)\b| [+] [0-9]| = )",
     re.IGNORECASE,
 )
 _LATIN: Final = re.compile(r"[A-Za-z_]")
@@ -188,14 +191,14 @@ _VERSION_BEFORE: Final = re.compile(
     r"(?:\b(?:v|ver|versions?|release|build|rev|revision|firmware|kernel|driver|patch|update[ds]?|upgraded?|downgraded?"
     r"|section|chapter|clause|article|paragraph|table|figure|fig|EC|OID|iOS|macOS|Android|Windows|Linux|Ubuntu|Chrome"
     r"|Chromium|Firefox|Opera|Safari|OpenSSL|OpenSSH|MySQL|MariaDB|PostgreSQL|Java|JDK|nginx|PHP|Qt"
-    r"|WeChat|Photoshop|Flash)"
+    r"|WeChat|Photoshop|Flash|g?libc|gcc|patched|fixed|since)"
     r"|§|版本|版|固件|驱动|内核|补丁|更新|升级|降级|系统|安卓|微信|软件|客户端|第|条款)"
-    r"(?:[\s:：.,=/]|号|為|为|是|至|到|\b(?:is|was|number|no|from|to|and|or|of)\b|(?:[0-9]+\.){3}[0-9]+)*+$",
+    r"(?:[\s:：.,=/]|号|為|为|是|至|到|\b(?:is|was|number|no|from|to|and|or|of|in)\b|(?:[0-9]+\.){3}[0-9]+)*+$",
     re.IGNORECASE,
 )
 _LONGEST_VERSION_BEFORE: Final = 40
 _VERSION_BEHIND: Final = re.compile(
-    r"\s?(?:版|固件|[章节節条]|(?:version|build|release|beta|alpha|rc)\b)", re.IGNORECASE
+    r"[\s-]?(?:版|固件|[章节節条]|(?:version|build|release|beta|alpha|rc|shipped)(?![a-z]))", re.IGNORECASE
 )
 #: A number inside a web address names a page, not a person; one that is the host does not.
 _WEB_ADDRESS_BEFORE: Final = re.compile(r"(?:://\[?|\bwww\.)(?P<path>[^\s，。；、（）《》\"'<>]*)$", re.IGNORECASE)
@@ -250,17 +253,21 @@ def _luhn(number: str) -> bool:
 
 def _is_iban(match: re.Match[str]) -> bool:
     number = _plain(match.group())
-    if _IBAN_LENGTHS.get(number[:2], len(number)) != len(number):
+    other = len(number) if number.isupper() else 0  # in small letters only those of a known length
+    if _IBAN_LENGTHS.get(number[:2].upper(), other) != len(number):
         return False
     total = int("".join(str(int(character, 36)) for character in number[4:] + number[:4]))
     return total % 97 == 1 and not _in_web_address(match)
 
 
 def _is_phone(match: re.Match[str]) -> bool:
+    return not _NO_PHONE.match(match["number"]) and _can_be_dialled(match)
+
+
+def _can_be_dialled(match: re.Match[str]) -> bool:
+    """Whether it has as many digits as phone numbers have (ITU-T E.164: at most 15), and not all the same."""
     digits = _plain(match["number"]).removeprefix("00")
-    if not 8 <= len(digits) <= 15 or len(set(digits)) <= 2 or _NO_PHONE.match(match["number"]):
-        return False
-    return not _in_web_address(match)
+    return 8 <= len(digits) <= 15 and len(set(digits)) > 2 and not _in_web_address(match)
 
 
 def _is_user(match: re.Match[str]) -> bool:
@@ -269,13 +276,14 @@ def _is_user(match: re.Match[str]) -> bool:
 
 def _is_email(match: re.Match[str]) -> bool:
     name, _, domain = match.group().replace("＠", "@").partition("@")
-    if name.lower() in _PROGRAMS or _VERSION.match(domain):
+    behind = match.string[match.end() : match.end() + 1]
+    if _VERSION.match(domain) or (name.lower() in _PROGRAMS and behind in (":", "/")):
         return False
-    return not match.string.startswith("(", match.end()) or bool(_COMMON_TOP.search(domain))
+    return behind != "(" or bool(_COMMON_TOP.search(domain))
 
 
 def _is_chinese_phone(match: re.Match[str]) -> bool:
-    if not _stands_apart(match) or not _is_phone(match):
+    if not _stands_apart(match) or not _can_be_dialled(match):
         return False
     if not match["number"].isdigit() or len(match["number"]) > 11:
         return True

@@ -243,7 +243,9 @@ def stage_counted(
     from pyspark.sql import Observation, Window
     from pyspark.sql import functions as sql
 
-    first = Window.partitionBy("doc_id").orderBy("item")
+    # Rows of a file in their order: as text, `#row=10` would stand before `#row=9`.
+    file, row = sql.substring_index("item", "#row=", 1), sql.substring_index("item", "#row=", -1).try_cast("bigint")
+    first = Window.partitionBy("doc_id").orderBy(file, row, "item")
     is_copy = sql.col("doc_id").isNotNull() & (sql.row_number().over(first) > 1)
     names = [NEW, CHANGED, UNCHANGED, "skipped:forgotten", "skipped:older", "skipped:duplicate", *kinds]
     seen = Observation("counts")

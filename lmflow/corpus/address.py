@@ -1,9 +1,9 @@
 """Which documents are one page by their address: the canonical URL of articles and of a user's own files.
 
-Within a collection an identity was given at ingest already: an article's is its canonical URL, so that a page fetched
-again is a newer revision of one document and no duplicate; a row's is its id, so that rows may share an address. Only
-documents of different collections (articles; a user's collections) are compared here. Pages of Wikipedia are not, for a
-page that was moved leaves its address to another; nor posts, whose address is not always their own.
+Within a collection an identity was given at ingest already: an article's is its canonical URL, and so is a row's that
+has no id, so that a page met again is a newer revision of one document and no duplicate; rows with ids may share it.
+Only documents of different collections (articles; a user's collections) are compared here. Pages of Wikipedia are not,
+for a page that was moved leaves its address to another; nor posts, whose address is not always their own.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 from datetime import UTC, datetime
@@ -77,6 +78,48 @@ def test_every_format_gives_the_same_documents(tmp_path: Path, kind: str) -> Non
         "skipped:empty",
         "skipped:forgotten",
     ]
+
+
+SPELLINGS = ["https://example.org/a?utm_source=x", "https://example.org/a", "HTTPS://EXAMPLE.org:443/a#top"]
+
+
+def of_addresses(tmp_path: Path, addresses: list[str], known: Known = NOTHING) -> list[str]:
+    path = tmp_path / "pages.jsonl"
+    path.write_text("\n".join(json.dumps({"text": f"Text {n}.", "url": url}) for n, url in enumerate(addresses)))
+    found = read(path, Columns(url="url"), known=known)
+    return [outcome.document.doc_id for outcome in found if outcome.document]
+
+
+def test_a_page_is_one_document_however_its_address_is_spelled(tmp_path: Path) -> None:
+    assert len(set(of_addresses(tmp_path, SPELLINGS))) == 1
+    assert len(set(of_addresses(tmp_path, ["https://example.org/a", "https://example.org/b", "a?utm_source=x"]))) == 3
+    assert len(set(of_addresses(tmp_path, ["http://[broken/a", "page 5", "page 5#1"]))) == 3  # no web addresses
+
+
+def test_what_was_stored_or_forgotten_under_another_spelling_keeps_its_identity(tmp_path: Path) -> None:
+    spelled = "file:mine:" + hashlib.sha1(SPELLINGS[0].encode(), usedforsecurity=False).hexdigest()
+    canonical = of_addresses(tmp_path, SPELLINGS)[1]
+    for known in (Known({spelled: "digest"}, frozenset()), Known({}, frozenset([spelled]))):
+        assert of_addresses(tmp_path, SPELLINGS, known) == [spelled, canonical, canonical]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_of_a_files_rows_the_first_counts_as_fetched_first(tmp_path: Path, kind: str) -> None:
+    rows = [{"text": f"Row {n} says what all of them say. " * 3, "id": str(n)} for n in range(300)]
+    path = tmp_path / f"copies.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=40)
+    elif kind == "csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["text", "id"])
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+    documents = [outcome.document for outcome in read(path, Columns(id="id")) if outcome.document]
+    times = [document.fetched_at for document in documents]
+    assert len(times) == 300 and all(earlier < later for earlier, later in pairwise(times))
+    assert {document.revision for document in documents} == {int(NOW.timestamp() * 1_000_000)}
 
 
 def test_a_folder_of_text_files_is_one_document_a_file(tmp_path: Path) -> None:

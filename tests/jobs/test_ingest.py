@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from jobs import ingest, ingest_files, ingest_news, ingest_social, ingest_wikipedia
@@ -416,6 +417,17 @@ def test_own_files_are_read_once_and_again_where_they_changed(tmp_path: Path) ->
     assert (later["changed"], later["new"], later["files"]) == (1, 0, {"read": 1, "unchanged": 1})
     with pytest.raises(InputError, match=r"--title-column headline: .* has no such column; it has id, text"):
         files(**{**options, "collection": "other", "title_column": "headline"})
+
+
+def test_of_a_files_rows_with_one_address_the_first_is_the_document(tmp_path: Path) -> None:
+    path = tmp_path / "pages.csv"
+    others = [f"Other {n}.,https://example.org/{n}" for n in range(1, 9)]
+    copies = [f"Text {n}.,https://example.org/a?utm_source={n}" for n in range(9, 31)]
+    path.write_text("\n".join(["text,url", *others, *copies]))
+    result = files(path=(str(path),), collection="pages", lang="en", url_column="url")
+    assert adds_up(result) and (result["new"], result["skipped"]) == (9, {"duplicate": 21})
+    stored = Lake.open().table("documents").read(["text"], pc.field("site") == "pages")["text"].to_pylist()
+    assert [text for text in stored if text.startswith("Text")] == ["Text 9."]  # not of row 10, which sorts before
 
 
 # Killed at the worst moments ------------------------------------------------------------------------------------------

@@ -84,8 +84,8 @@ _MANY_DIGITS: Final = re.compile(rf"{_D}(?:[^0-9０-９\n]{{0,3}}+{_D}){{6,}}+")
 _DOTTED: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _AT: Final = re.compile("[@＠]+")
 #: Characters around a sign of private data in which the whole of it lies, and around that what may tell what it is.
-_AROUND_AT: Final = 130
-_AROUND_DIGITS: Final = 48
+_AROUND_AT: Final = 100
+_AROUND_DIGITS: Final = 32
 _CONTEXT: Final = 200
 #: A number stands alone: no digit or Latin letter touches it, and it is no part of a decimal, date, path or formula.
 _ALONE: Final = r"(?<![A-Za-z0-9０-９_])(?<![0-9０-９][./=-])"

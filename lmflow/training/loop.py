@@ -23,8 +23,9 @@ from lmflow.training.schedule import Schedule
 from lmflow.training.stepper import Stepper, strategy
 
 _SHOWN_DOCUMENTS: Final = 5
-#: An evaluation is better when its loss is lower by this share (Mikolov's rnnlm asks 0.3 % of the likelihood's log).
-_BETTER: Final = 1e-3
+#: An evaluation counts as progress when its loss is lower by this share than the last one that did (Mikolov's rnnlm asks
+#: 0.3 % of the likelihood's log). What it is asked of stays put meanwhile, so that many small gains make a large one.
+_PROGRESS: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ class _Progress:
     step: int = 0
     loss: float = math.nan
     evaluated: int = -1  # the step that was evaluated last
-    best: float = math.inf
-    worse: int = 0  # evaluations in a row that were not better
+    best: float = math.inf  # the lowest validation loss, that of the weights kept as the best
+    reference: float = math.inf  # the validation loss that last counted as progress
+    worse: int = 0  # evaluations in a row that were no progress
     plateau: float = 1.0
     averaging_from: int = -1  # the step after which NT-ASGD averages
     tokens: int = 0  # trained on
@@ -232,13 +234,14 @@ class _Training:
         progress, schedule = self._progress, self._schedule
         with self._stepper.averaged():
             valid = self._validate(self._model)
-            better = valid < progress.best * (1 - _BETTER)
-            if better and schedule.patience:
+            if valid < progress.best and schedule.patience:
                 values = {f"model{i}": value for i, value in enumerate(self._stepper.weights())}
                 self._checkpoints.save_best(Checkpoint(progress.step, values, {}))
         progress.best = min(valid, progress.best)
-        progress.worse = 0 if better else progress.worse + 1
-        if not better:
+        if valid < progress.reference * (1 - _PROGRESS):
+            progress.reference, progress.worse = valid, 0
+        else:
+            progress.worse += 1
             progress.plateau *= schedule.decay_factor
         before = [point["valid_loss"] for point in progress.points[: -schedule.non_monotone]]
         if schedule.average == "asgd" and progress.averaging_from < 0 and before and valid > min(before):

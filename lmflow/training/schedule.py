@@ -20,7 +20,8 @@ class Schedule:
         optimizer: Adam (with decoupled weight decay where that is not 0) or plain SGD.
         learning_rate: the highest.
         decay: how it falls. cosine: to a tenth over the whole training. epochs: by `decay_factor` at each epoch from
-            number `decay_after` on. plateau: by `decay_factor` at each evaluation that is not better than the best.
+            number `decay_after` on. plateau: by `decay_factor` at each evaluation that is no progress
+            (a validation loss lower by 0.1 % than at the last that was).
         decay_after: epochs at the full rate.
         decay_factor: what the rate is multiplied by.
         warmup_steps: steps of a linear warm-up, at most a fifth of the training: a short one must have time to decay.
@@ -37,7 +38,7 @@ class Schedule:
         non_monotone: n of NT-ASGD, in evaluations.
         random_lengths: segments of random length, as in Merity et al. 2017, section 5: half as long for one in twenty,
             spread by 5 tokens, the rate in proportion to the length.
-        patience: evaluations without a better one until training stops and the best weights are kept; 0: never.
+        patience: evaluations in a row without progress until training stops and the best weights are kept; 0: never.
         evaluate_every: steps between evaluations on the validation split; 0: once an epoch.
         checkpoint_every: steps between checkpoints.
         precision: what GPUs compute in; weights and losses are float32 either way.

@@ -68,7 +68,21 @@ def test_averages_and_the_best_weights_survive_a_crash_too(tmp_path: Path) -> No
     for one, other in zip(model.variables, resumed.variables, strict=True):
         assert np.array_equal(np.asarray(one), np.asarray(other))
     best = min(point.valid_loss for point in outcome.points)
-    assert float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()) == pytest.approx(best, rel=2e-3)
+    assert float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()) == pytest.approx(best, rel=1e-6)
+
+
+def test_many_small_gains_are_progress_and_the_last_of_them_is_what_is_kept(tmp_path: Path) -> None:
+    schedule = replace(PLAIN, decay="plateau", patience=3, evaluate_every=7)
+    losses = iter(2 * 0.9995**number for number in range(100))  # three of them make the 0.1 % that counts
+    _, outcome = train(
+        lambda: families.NEURAL["mlp"](V, SHAPES["mlp"], 5),
+        batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule),
+        lambda model: next(losses),
+        schedule,
+        in_folder(tmp_path),
+    )
+    assert outcome.steps == 180 and len(outcome.points) == 26  # to the end of the schedule
+    assert in_folder(tmp_path).best().step == 180
 
 
 def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> None:

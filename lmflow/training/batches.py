@@ -14,9 +14,11 @@ from lmflow.models.contract import END_OF_DOCUMENT, Tokens
 from lmflow.models.neural import NeuralModel
 from lmflow.training.schedule import Schedule
 
-#: Merity et al.'s segments of random length: this share is half as long; the standard deviation, in tokens.
+#: Merity et al.'s segments of random length: this share is half as long; the standard deviation and the least, in
+#: tokens (the least is in their code, `max(5, …)` in main.py of awd-lstm-lm; here at most half of the full length).
 _SHORT_SHARE: Final = 0.05
 _LENGTH_SPREAD: Final = 5.0
+_LEAST_LENGTH: Final = 5
 _PAD_TO: Final = 8  # lengths of pieces are rounded up to a multiple: few shapes, few compilations
 
 
@@ -105,7 +107,7 @@ class StreamBatches:
         if self._cuts[0] != epoch:
             draw = np.random.default_rng([self._schedule.seed, epoch])
             means = np.where(draw.random(self.per_epoch) < _SHORT_SHARE, length / 2, length)
-            drawn = np.maximum(draw.normal(means, _LENGTH_SPREAD), 1)
+            drawn = np.maximum(draw.normal(means, _LENGTH_SPREAD), min(_LEAST_LENGTH, length // 2))
             cuts = np.round(np.cumsum(drawn) / drawn.sum() * self._length).astype(np.int64)
             self._cuts = (epoch, np.concatenate([[0], cuts]))
         begin, end = self._cuts[1][place : place + 2].tolist()

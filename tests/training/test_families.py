@@ -113,6 +113,13 @@ def test_random_lengths_read_every_stream_once_an_epoch() -> None:
     assert len({len(window) for window in windows}) > 3
 
 
+def test_segments_of_random_length_have_five_tokens_or_more_as_in_the_reference() -> None:
+    schedule = replace(PLAIN, random_lengths=True, sequence_length=12, batch_size=4)
+    batches = StreamBatches(np.arange(1, 40_001) % V, schedule)
+    lengths = [batches.batch(step).tokens.shape[1] for step in range(batches.per_epoch)]
+    assert 4 <= min(lengths) < 8  # 5, before rounding and scaling to the text's length
+
+
 @pytest.mark.parametrize("family", ["lstm", "transformer"])
 def test_it_learns_in_bfloat16_with_weights_in_float32(family: str, tmp_path: Path) -> None:
     model, outcome = fit(family, tmp_path, replace(PLAIN, precision="bfloat16"))

@@ -103,11 +103,6 @@ def batches_for(options: TrainLanguageModel, dataset: Dataset) -> Batches:
     return batches_of(network, shape_of(options), dataset.split("train"), schedule_of(options, dataset.running))
 
 
-def steps(epochs: float, per_epoch: int) -> int:
-    """Steps of so many passes over the text."""
-    return max(1, round(epochs * per_epoch))
-
-
 @contextmanager
 def run_of(work: Work) -> Iterator[tracking.Run]:
     """The work's MLflow run: a new one, or the one that its checkpoints belong to."""

@@ -31,7 +31,7 @@ from pydantic import Field, ValidationError
 
 from jobs import train_language_model
 from jobs.command import Options, Progress, Result, main
-from jobs.network_training import EXPERIMENT, Work, batches_for, schedule_of, shape_of, steps
+from jobs.network_training import EXPERIMENT, Work, batches_for, schedule_of, shape_of
 from jobs.train_language_model import TrainLanguageModel, text_of, work_of
 from jobs.trials import SCORE, Measured, measured
 from jobs.values import Languages
@@ -41,6 +41,7 @@ from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError
 from lmflow.lake.lock import exclusive
 from lmflow.training import search, search_report
+from lmflow.training.schedule import steps
 
 _SEARCHED: Final = ("learning_rate", "batch_size", "dimension", "dropout")
 _PASSED_ON: Final = (

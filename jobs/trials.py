@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobs.command import Progress, Result
-from jobs.network_training import EXPERIMENT, Work, batches_for, preset_name, run_of, steps, train_network
+from jobs.network_training import EXPERIMENT, Work, batches_for, preset_name, run_of, train_network
 from lmflow import tracking
 from lmflow.errors import InputError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
 from lmflow.evaluation.scores import document_nats
 from lmflow.training.loop import TrainingDiverged, TrainingOutOfMemory
+from lmflow.training.schedule import steps
 
 SCORE: Final = "valid_bits_per_byte"
 _LOST: Final = "lost"

@@ -168,6 +168,9 @@ class NeuralModel(LanguageModel):
         for mine, its in zip(self.variables, other.variables, strict=True):
             mine.assign(np.asarray(its))
 
+    def plan(self, steps: int) -> None:
+        """Told before the first step how many steps a training has in all; for what follows from it."""
+
     @property
     def n_parameters(self) -> int:
         """Trainable numbers."""

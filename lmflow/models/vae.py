@@ -1,12 +1,14 @@
 """Variational autoencoder of sentences (Bowman et al. 2016, https://arxiv.org/abs/1511.06349), with GRUs.
 
 An encoder reads a sentence x [time] into q(z | x) = N(mu, diag(s^2)), mu and log s^2 [latent]; a decoder that starts
-from tanh(z W) and sees z beside each word gives p(x | z) = prod_t p(x_t | x_<t, z). Trained on the evidence lower bound
+from tanh(z W), and sees z beside each word where the preset says so, gives p(x | z) = prod_t p(x_t | x_<t, z). Trained
+on the evidence lower bound
 
     log p(x) >= E_q[log p(x | z)] - a KL(q(z | x) || N(0, I)),    KL = 1/2 sum(mu^2 + s^2 - log s^2 - 1)
 
 with one sample of z, the weight a rising from 0 to 1 along a sigmoid (their section 3.1), and a share of the decoder's
-input words dropped (their 3.1 too), both against a posterior that collapses into the prior.
+input words dropped (their 3.1 too), both against a posterior that collapses into the prior. A training shorter than the
+rise has all of it in its length; one that goes on from another model has it behind it: a = 1 throughout.
 
 A document longer than `longest` tokens is read in pieces of that length, each by itself. What is scored is the
 importance-weighted bound (Burda et al. 2016, equation 8), log p(x) >= E log 1/K sum_k p(x, z_k) / q(z_k | x), over
@@ -38,13 +40,16 @@ class VaePreset:
     """The shape of a sentence VAE.
 
     Attributes:
-        width: units of encoder and decoder, and of the embedding.
+        width: units of encoder and decoder.
         latent: numbers of z.
         longest: tokens of the longest piece of text.
-        anneal_steps: steps over which the weight of the KL term rises from 0 to 1.
+        anneal_steps: steps over which the weight of the KL term rises from 0 to 1, 1/2 in their middle.
         word_dropout: share of the decoder's input words that it does not see while training.
-        dropout: share of activations dropped before and after the decoder while training.
+        dropout: share of activations dropped before the decoder while training.
         draws: K of the importance-weighted bound.
+        embedding: numbers of a word's vector; None: `width`.
+        output_dropout: share of activations dropped after the decoder while training; None: `dropout`.
+        beside_words: the decoder sees z beside each word too, not in its first state alone.
     """
 
     width: int
@@ -54,12 +59,29 @@ class VaePreset:
     word_dropout: float
     dropout: float
     draws: int = 16
+    embedding: int | None = None
+    output_dropout: float | None = None
+    beside_words: bool = True
 
 
 #: By name. `bowman` has the paper's sizes of its Penn Treebank model (latent 13, one layer), a GRU for its LSTM.
+#: `timbmg` has those of https://github.com/timbmg/Sentence-VAE, whose README reports the Penn Treebank test figures
+#: NLL 103.97 (reconstruction alone) and KL 7.27. Its weight of the KL term rises with slope 0.0025 around step 2,500,
+#: ours with 0.002; it has no tanh in the decoder's first state, and cuts sentences at 60 words.
 PRESETS: Final[dict[str, VaePreset]] = {
     "vae-nano": VaePreset(width=192, latent=16, longest=64, anneal_steps=400, word_dropout=0.25, dropout=0.1),
     "vae-bowman": VaePreset(width=191, latent=13, longest=100, anneal_steps=8000, word_dropout=0.38, dropout=0.0),
+    "vae-timbmg": VaePreset(
+        width=256,
+        latent=16,
+        longest=100,
+        anneal_steps=5000,
+        word_dropout=0.0,
+        dropout=0.5,
+        embedding=300,
+        output_dropout=0.0,
+        beside_words=False,
+    ),
 }
 
 
@@ -68,13 +90,15 @@ class LatentReport:
     """What the latent variable does, in nats a piece (a sentence, where each line is one).
 
     Attributes:
-        negative_elbo: reconstruction plus KL: the usual "NLL" of papers.
+        reconstruction: -log p(x | z), mean over z of the posterior; what code such as timbmg's prints as "NLL".
+        negative_elbo: reconstruction plus KL: the bound on -log p(x) that Bowman et al. report as NLL.
         kl: of the posterior from the prior.
         importance_weighted: the tighter bound that is scored.
         active_units: of z, those whose mean varies with the text.
         collapsed: the posterior is (nearly) the prior: the decoder ignores z.
     """
 
+    reconstruction: float
     negative_elbo: float
     kl: float
     importance_weighted: float
@@ -94,14 +118,16 @@ class Vae(NeuralModel):
         import keras
 
         width, latent = self.preset.width, self.preset.latent
-        self._embedding = self._weight("embedding", (self.vocabulary, width), 0.1)
+        embedding = self.preset.embedding or width
+        self._anneal_steps = self.preset.anneal_steps
+        self._embedding = self._weight("embedding", (self.vocabulary, embedding), 0.1)
         self._posterior = self._weight("posterior", (width, 2 * latent), 0.1)
         self._posterior_bias = self._variable("posterior_bias", np.zeros(2 * latent))
         self._start = self._weight("start", (latent, width), 0.1)
         self._output = self._weight("output", (self.vocabulary, width), 0.1)
         self._bias = self._variable("output_bias", np.zeros(self.vocabulary))
         layers = []
-        for number, inputs in enumerate((width, width + latent)):
+        for number, inputs in enumerate((embedding, embedding + latent * self.preset.beside_words)):
             layer = keras.layers.GRU(
                 width,
                 return_sequences=True,
@@ -124,8 +150,10 @@ class Vae(NeuralModel):
         import keras
 
         ops = keras.ops
-        words = ops.take(self._use(self._embedding), text, axis=0)
-        _, last = self._encoder(words, mask=ops.cast(weights, "bool"))
+        words, read = ops.take(self._use(self._embedding), text, axis=0), ops.cast(weights, "bool")
+        # A row that holds no piece reads one token for nothing: cuDNN refuses a mask that hides all of a row.
+        read = ops.concatenate([ops.ones_like(read[:, :1]), read[:, 1:]], axis=1)
+        _, last = self._encoder(words, mask=read)
         found = ops.cast(ops.matmul(last, self._use(self._posterior)), "float32") + self._posterior_bias
         mean, log_variance = ops.split(found, 2, axis=-1)
         return mean, log_variance
@@ -140,19 +168,19 @@ class Vae(NeuralModel):
         """The decoder's units at each token [batch, time, width], and the states after the last."""
         import keras
 
-        ops, (units, z) = keras.ops, states
+        ops, preset, (units, z) = keras.ops, self.preset, states
         words = ops.take(self._use(self._embedding), tokens, axis=0)
         if noise is not None:
             shape = ops.shape(words)
-            seen = noise.uniform(shape[0], [shape[1], 1]) >= self.preset.word_dropout
-            words = noise.drop(words * ops.cast(seen, words.dtype), self.preset.dropout)
-        beside = ops.broadcast_to(
-            ops.cast(z, self.precision)[:, None, :], (ops.shape(words)[0], ops.shape(words)[1], self.preset.latent)
-        )
-        flow, after = self._decoder(
-            ops.concatenate([words, beside], axis=-1), initial_state=ops.cast(units, self.precision)
-        )
-        flow = flow if noise is None else noise.drop(flow, self.preset.dropout)
+            seen = noise.uniform(shape[0], [shape[1], 1]) >= preset.word_dropout
+            words = noise.drop(words * ops.cast(seen, words.dtype), preset.dropout)
+        if preset.beside_words:
+            rows, time = ops.shape(words)[:2]
+            beside = ops.broadcast_to(ops.cast(z, self.precision)[:, None, :], (rows, time, preset.latent))
+            words = ops.concatenate([words, beside], axis=-1)
+        flow, after = self._decoder(words, initial_state=ops.cast(units, self.precision))
+        if noise is not None:
+            flow = noise.drop(flow, preset.dropout if preset.output_dropout is None else preset.output_dropout)
         return flow, (ops.cast(after, "float32"), z)
 
     def output(self) -> tuple[Any, Any]:
@@ -170,9 +198,24 @@ class Vae(NeuralModel):
         z = mean + ops.exp(log_variance / 2) * noise.normal(ops.shape(mean)[0], [self.preset.latent])
         hidden, _ = self.hidden(tokens, self.states_of(z), noise)
         pieces = ops.cast(ops.any(weights > 0, axis=1), "float32")
-        share = 10 * ops.cast(step, "float32") / self.preset.anneal_steps - 5
-        penalty = ops.sigmoid(share) * ops.sum(divergence(mean, log_variance) * pieces)
+        penalty = self._divergence_weight(step) * ops.sum(divergence(mean, log_variance) * pieces)
         return self.training_nats(hidden, following, noise), penalty, states
+
+    def _divergence_weight(self, step: Any) -> Any:
+        """The weight a of the KL term at a step: a sigmoid over `anneal_steps`, from 0.007 to 0.993."""
+        import keras
+
+        ops = keras.ops
+        return ops.sigmoid(10 * ops.cast(step, "float32") / self._anneal_steps - 5) if self._anneal_steps else 1.0
+
+    def plan(self, steps: int) -> None:
+        """A training shorter than `anneal_steps` has the whole rise of the KL term's weight in its `steps`."""
+        self._anneal_steps = min(self._anneal_steps, steps)
+
+    def continue_from(self, other: NeuralModel) -> None:
+        """As every network, and the KL term keeps its full weight: its rise is behind `other`."""
+        super().continue_from(other)
+        self._anneal_steps = 0
 
     # ----------------------------------------------------------------- query
 
@@ -193,12 +236,13 @@ class Vae(NeuralModel):
     def latent_report(self, documents: Sequence[Tokens]) -> LatentReport:
         """What the latent variable does on held-out documents."""
         found = list(self._bounds(self._pieces(documents)))
-        elbo = np.concatenate([np.nansum(tokens, axis=1) + kl for tokens, kl, _, _ in found])
+        reconstruction = np.concatenate([np.nansum(tokens, axis=1) for tokens, _, _, _ in found])
         kl = np.concatenate([kl for _, kl, _, _ in found])
         means = np.concatenate([mean for _, _, mean, _ in found])
         bound = np.concatenate([bound for _, _, _, bound in found])
         return LatentReport(
-            negative_elbo=float(elbo.mean()),
+            reconstruction=float(reconstruction.mean()),
+            negative_elbo=float((reconstruction + kl).mean()),
             kl=float(kl.mean()),
             importance_weighted=float(bound.mean()),
             active_units=int(np.count_nonzero(means.var(axis=0) > _ACTIVE)),

@@ -134,7 +134,7 @@ PRESETS = {
     "lstm": ("lstm-nano", "lstm-zaremba-small", "lstm-zaremba-medium", "lstm-zaremba-large"),
     "awd-lstm": ("awd-lstm-nano", "awd-lstm-merity"),
     "transformer": ("transformer-nano", "transformer-small", "transformer-base"),
-    "vae": ("vae-nano", "vae-bowman"),
+    "vae": ("vae-nano", "vae-bowman", "vae-timbmg"),
 }
 #: Which parameters of the form decide a family, by the name that the job has for them.
 _NGRAM = {"order": "ngram_order"}

@@ -19,12 +19,12 @@ from typing import Any, Final
 from lmflow.models.neural import NeuralModel
 from lmflow.training.batches import Batches
 from lmflow.training.checkpoint import Checkpoint, Checkpoints
-from lmflow.training.schedule import Schedule
+from lmflow.training.schedule import Schedule, steps
 from lmflow.training.stepper import Stepper, strategy
 
 _SHOWN_DOCUMENTS: Final = 5
-#: An evaluation counts as progress when its loss is lower by this share than the last one that did (Mikolov's rnnlm asks
-#: 0.3 % of the likelihood's log). What it is asked of stays put meanwhile, so that many small gains make a large one.
+#: An evaluation is progress when its loss is lower by this share than that of the last one that was (rnnlm asks
+#: 0.3 % of the likelihood's log). What it is held against stays put meanwhile: many small gains make a large one.
 _PROGRESS: Final = 1e-3
 
 
@@ -118,6 +118,7 @@ def train(
     spread = strategy(replicas)
     with spread.scope():
         model = build()
+        model.plan(steps(schedule.epochs, batches.per_epoch))
         stepper = Stepper(spread, model, schedule)
     with checkpoints.locked(), _StopOnSignal() as stop:
         training = _Training(model, stepper, batches, validate, schedule, checkpoints, report, pause_after)
@@ -140,7 +141,7 @@ class _Training:
     ) -> None:
         self._model, self._stepper, self._batches, self._validate = model, stepper, batches, validate
         self._schedule, self._checkpoints, self._report = schedule, checkpoints, report
-        self._total = max(1, round(schedule.epochs * batches.per_epoch))
+        self._total = steps(schedule.epochs, batches.per_epoch)
         self._evaluate_every = schedule.evaluate_every or batches.per_epoch
         self._pause_after = self._total if pause_after is None else pause_after
         self._progress = _Progress()

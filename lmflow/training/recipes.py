@@ -50,6 +50,16 @@ RECIPES: Final[dict[str, Schedule]] = {
     "vae-nano": Schedule(epochs=4, batch_size=32, learning_rate=3e-3),
     # No plateau decay here: while the weight of the KL term is still low, the bound on validation gets worse.
     "vae-bowman": Schedule(epochs=40, batch_size=32, learning_rate=1e-3, clip_norm=5.0),
+    # What timbmg's code does when stopped after 4 epochs, as its README's figures were: no decay, no clipping.
+    "vae-timbmg": Schedule(
+        epochs=4,
+        batch_size=32,
+        learning_rate=1e-3,
+        decay="none",
+        warmup_steps=0,
+        clip_norm=1e9,
+        loss_per="stream",
+    ),
     "transformer-nano": Schedule(batch_size=32, sequence_length=64, learning_rate=3e-3, weight_decay=0.01),
     "transformer-small": Schedule(
         epochs=20, batch_size=32, sequence_length=256, learning_rate=1e-3, weight_decay=0.1, warmup_steps=500

@@ -91,3 +91,8 @@ class Schedule:
         if self.decay == "epochs":
             return float(self.learning_rate * self.decay_factor ** max(0, step // per_epoch + 1 - self.decay_after))
         return self.learning_rate * (plateau if self.decay == "plateau" else 1.0)
+
+
+def steps(epochs: float, per_epoch: int) -> int:
+    """Steps of so many passes over the text."""
+    return max(1, round(epochs * per_epoch))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from keras.src.backend.tensorflow.rnn import _assert_valid_mask
 
+from lmflow.models.families import PRESETS
 from lmflow.models.vae import Vae, VaePreset
+from lmflow.training.batches import PieceBatches
+from lmflow.training.recipes import RECIPES
 from tests.training.trainer import SHAPES
 
 V = 12
@@ -30,6 +36,7 @@ def test_the_weighted_bound_is_tighter_and_more_draws_are_tighter_still(model: V
     report = model.latent_report(TEXTS)
     assert report.kl > 0.5
     assert report.importance_weighted < report.negative_elbo
+    assert report.negative_elbo == pytest.approx(report.reconstruction + report.kl)
     pieces = len(model._pieces(TEXTS))
     assert report.importance_weighted == pytest.approx(model.score(TEXTS).sum() / pieces, rel=1e-6)
     many = Vae(V, VaePreset(**{**vars(SHAPES["vae"]), "draws": 512}), seed=3)
@@ -61,6 +68,45 @@ def test_a_posterior_that_is_the_prior_is_called_collapsed(model: Vae) -> None:
     assert report.kl == pytest.approx(0, abs=1e-6)
     assert report.negative_elbo == pytest.approx(report.importance_weighted, rel=0.02)
     assert not model.latent_report(TEXTS).collapsed
+
+
+def test_cudnn_takes_the_mask_of_a_batch_with_empty_rows(model: Vae, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = np.cumsum([len(text) + 1 for text in TEXTS])
+    tokens = np.concatenate([part for text in TEXTS for part in (text, [0])])
+    batches = PieceBatches(tokens, ends, [str(n) for n in ends], 9, RECIPES["vae-nano"])
+    batch = batches.batch(batches.per_epoch - 1)
+    assert not batch.weights[-1].any()  # an empty row
+    masks: list[Any] = []
+    encoder = model._encoder
+    monkeypatch.setattr(model, "_encoder", lambda words, mask: masks.append(mask) or encoder(words, mask=mask))
+    model.encode(batch.following, batch.weights)
+    _assert_valid_mask(masks[0])  # what Keras asks before it hands a mask to cuDNN
+    rows = batch.weights.any(axis=1)
+    assert np.array_equal(np.asarray(masks[0])[rows], batch.weights[rows] > 0)
+
+
+def test_the_weight_of_the_divergence_rises_within_a_training_and_is_behind_one_that_goes_on() -> None:
+    model = Vae(V, VaePreset(8, 2, longest=9, anneal_steps=1000, word_dropout=0.0, dropout=0.0), seed=3)
+
+    def weight(step: int) -> float:
+        return float(model._divergence_weight(step))
+
+    model.plan(5000)
+    assert [weight(step) for step in (0, 500, 1000)] == pytest.approx([0.0067, 0.5, 0.9933], abs=1e-4)
+    model.plan(200)
+    assert [weight(step) for step in (0, 100, 200)] == pytest.approx([0.0067, 0.5, 0.9933], abs=1e-4)
+    model.continue_from(Vae(V, model.preset, seed=4))
+    model.plan(200)
+    assert [weight(step) for step in (0, 100, 200)] == [1, 1, 1]
+
+
+def test_the_latent_may_stand_in_the_first_state_alone() -> None:
+    model = Vae(V, VaePreset(**{**vars(PRESETS["vae"]["vae-timbmg"]), "width": 8, "embedding": 5, "longest": 9}), 3)
+    assert model._embedding.shape == (V, 5)
+    assert model._decoder.cell.kernel.shape[0] == 5  # no z beside a word's vector
+    report = model.latent_report(TEXTS)
+    assert report.negative_elbo == pytest.approx(report.reconstruction + report.kl)
+    assert len(model.generate(np.array([3, 4]), 5, seed=1)) <= 5
 
 
 def test_it_writes_after_a_prompt_and_after_none(model: Vae) -> None:

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lmflow.dataset import shards
-from lmflow.dataset.shards import Dataset, Document
+from lmflow.dataset.shards import DamagedDataset, Dataset, Document
 from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError
 from lmflow.settings import settings
 
 
 def pack(files: Mapping[str, Path], vocabulary: int, tokenizer_kind: Kind = "bpe") -> Dataset:
-    """The dataset of a train, a valid and a test file, packed once for the same content.
+    """The dataset of a train, a valid and a test file, packed once for the same content; anew where it was damaged.
 
     Divided at whitespace, a file is what published benchmarks make of it: every line, an empty one too, is followed by
     `<eos>` (here END_OF_DOCUMENT), lines stay in their order, and networks read them as one running text. Otherwise
@@ -37,15 +37,18 @@ def pack(files: Mapping[str, Path], vocabulary: int, tokenizer_kind: Kind = "bpe
     texts = {name: [document.text for document in documents] for name, documents in splits.items()}
     content = json.dumps([vocabulary, tokenizer_kind, texts], sort_keys=True)
     folder = settings().home / "datasets" / hashlib.sha256(content.encode()).hexdigest()[:32]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
-        try:
-            lineage = {f"{name}_file": str(path) for name, path in files.items()}
-            shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running)
-            scratch.rename(folder)  # whole or absent
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        return Dataset(folder)
+    except DamagedDataset:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
+    try:
+        lineage = {f"{name}_file": str(path) for name, path in files.items()}
+        shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running)
+        scratch.rename(folder)  # whole or absent
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return Dataset(folder)
 
 

@@ -156,6 +156,10 @@ def _counts(documents: Sequence[Document], lengths: Sequence[int]) -> dict[str, 
     }
 
 
+class DamagedDataset(InputError):
+    """A dataset's file is missing, or is not what its digest says; what builds the dataset makes it anew."""
+
+
 class Dataset:
     """A dataset folder that `write` made."""
 
@@ -163,16 +167,19 @@ class Dataset:
         """Open a dataset.
 
         Raises:
-            InputError: the folder has no manifest, or a file differs from its digest.
+            DamagedDataset: there is no manifest, or a file is missing or differs from its digest.
         """
         self.folder = folder
         path = folder / _MANIFEST
         if not path.is_file():
-            raise InputError(f"{folder} holds no dataset (no {_MANIFEST}); run build_dataset")
+            raise DamagedDataset(f"{folder} holds no dataset (no {_MANIFEST}); run build_dataset")
         self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for name, digest in self.manifest["files"].items():
-            if _digest(folder / name) != digest:
-                raise InputError(f"{folder / name} is damaged: its digest is not {digest}; run build_dataset again")
+            file = folder / name
+            if not file.is_file():
+                raise DamagedDataset(f"{file} is missing: its digest was {digest}; run build_dataset again")
+            if _digest(file) != digest:
+                raise DamagedDataset(f"{file} is damaged: its digest is not {digest}; run build_dataset again")
 
     @property
     def digest(self) -> str:

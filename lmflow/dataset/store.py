@@ -13,7 +13,7 @@ from typing import Any
 from lmflow import __version__
 from lmflow.dataset import shards
 from lmflow.dataset.mixture import Mixture, Recipe
-from lmflow.dataset.shards import Dataset, Document
+from lmflow.dataset.shards import DamagedDataset, Dataset, Document
 from lmflow.dataset.tokenizer import Kind, TextTokenizer
 from lmflow.errors import InputError
 from lmflow.lake import Lake, faults
@@ -42,10 +42,13 @@ def input_key(
 
 
 def find(lake: Lake, lang: str, key: str) -> Dataset | None:
-    """The dataset of a language built under `key`, if there is one."""
+    """The dataset of a language built under `key`, if there is one; a damaged one is as good as none."""
     if not lake.objects.exists(f"{_place(lang, key)}/manifest.json"):
         return None
-    return Dataset(_local(lake, lang, key))
+    try:
+        return Dataset(_local(lake, lang, key))
+    except DamagedDataset:
+        return None
 
 
 def latest(lake: Lake, lang: str) -> Dataset:
@@ -97,6 +100,12 @@ def _place(lang: str, key: str) -> str:
 
 
 def _local(lake: Lake, lang: str, key: str) -> Path:
-    """A local folder with all files of a dataset."""
+    """A local folder with all files of a dataset.
+
+    Raises:
+        DamagedDataset: there are none.
+    """
     paths = [lake.objects.local(name) for name in lake.objects.list(f"{_place(lang, key)}/")]
+    if not paths:
+        raise DamagedDataset(f"no file is left in {lake.objects.uri(_place(lang, key))}; run build_dataset again")
     return paths[0].parent

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +31,15 @@ def test_every_line_is_followed_by_eos_and_unknown_words_are_one_token(tmp_path:
     assert dataset.split("train").tokens.tolist() == [3, 4, 2, 0, 0, 3, 1, 2, 0]
     assert dataset.split("test").tokens.tolist() == [3, 1, 2, 0, 1, 1, 1, 1, 0]
     assert dataset.running
+
+
+@pytest.mark.parametrize("damage", [lambda shard: shard.write_bytes(b"?"), lambda shard: shard.unlink()])
+def test_a_damaged_folder_is_packed_anew(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    whole = pack(tmp_path, "the cat sat\n", "the dog sat\n")
+    tokens = whole.split("train").tokens.tolist()
+    damage(whole.folder / "train.tokens.npy")
+    again = pack(tmp_path, "the cat sat\n", "the dog sat\n")
+    assert (again.digest, again.split("train").tokens.tolist()) == (whole.digest, tokens)
 
 
 def test_a_smaller_vocabulary_keeps_the_most_frequent_words(tmp_path: Path) -> None:

@@ -49,7 +49,12 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     built(tmp_path / "a")
     path = tmp_path / "a" / "valid.tokens.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
-    with pytest.raises(InputError, match=r"valid\.tokens\.npy is damaged"):
+    with pytest.raises(
+        InputError, match=r"valid\.tokens\.npy is damaged: its digest is not \w+; run build_dataset again"
+    ):
+        Dataset(tmp_path / "a")
+    path.unlink()
+    with pytest.raises(InputError, match=r"valid\.tokens\.npy is missing: its digest was \w+; run build_dataset again"):
         Dataset(tmp_path / "a")
 
 

@@ -1,4 +1,4 @@
-"""A training's checkpoints lie in the lake: on S3 they are kept as on disk, and one host trains at a time."""
+"""A training's checkpoints and dataset lie in the lake: on S3 they are kept as on disk; one host trains at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from lmflow.errors import ServiceError
+from lmflow.lake import Lake
 from lmflow.training.checkpoint import Checkpoints
+from tests.dataset.test_store import rebuilt_after_damage
 from tests.training.test_loop import keep_five
 
 
@@ -33,3 +35,7 @@ def test_checkpoints_on_s3_are_kept_alike_and_another_host_waits_for_its_turn(s3
         assert json.loads(s3.get_object(**place)["Body"].read())["host"] != "another"
     there.remove()
     assert "Contents" not in s3.list_objects_v2(Bucket="dumps", Prefix="lake/")
+
+
+def test_a_dataset_whose_copy_on_this_host_is_damaged_is_built_again(s3: Any) -> None:
+    rebuilt_after_damage(Lake("s3://dumps/lake"))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 EXPERIMENT: Final = "lmflow/language-model"
 _RUN: Final = "run_id"  # of the MLflow run, beside the checkpoints
 _COUNTED_AT_ONCE: Final = 4_000_000
+_CURVES: Final = ("train_loss", "valid_loss")
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
 _SCHEDULED: Final = (
     *("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision"),
@@ -137,13 +138,19 @@ def train_network(
     Raises:
         ValueError: the options do not fit the text or the machine.
         TrainingDiverged: the loss is not a number.
-        TrainingOutOfMemory: a step does not fit.
+        OutOfMemory: the network, a step or an evaluation does not fit.
         ServiceError: a signal ended it; its checkpoint is written.
     """
     options, dataset = work.options, work.dataset
     schedule = schedule_of(options, dataset.running)
     n_valid = len(dataset.split("valid").tokens)
     unsent: list[tuple[str, float, int]] = []
+    # A continued run goes back to its checkpoint: the steps from there to where it was killed come a second time.
+    sent = {name: max((step for step, _ in opened.history(name)), default=-1) for name in _CURVES}
+
+    def send() -> None:
+        opened.log_history([(name, value, step) for name, value, step in unsent if step > sent[name]])
+        unsent.clear()
 
     def validate(model: Any) -> float:
         return float(document_nats(model, dataset, "valid").sum() / n_valid)
@@ -155,20 +162,19 @@ def train_network(
             unsent.append(("train_loss", point.loss, point.step))
         if point.valid_loss is not None:
             unsent.append(("valid_loss", point.valid_loss, point.step))
-        # With the checkpoint, so that a run that is killed and continued shows every step once.
+        # Before the checkpoint, so that what a killed run has lost is computed, and sent, once it is continued.
         if point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
-            opened.log_history(unsent)
-            unsent.clear()
+            send()
 
     def build() -> NeuralModel:
         return _made(work, schedule)
 
     batches, kept = batches_for(options, dataset), work.checkpoints
     model, outcome = train(build, batches, validate, schedule, kept, options.replicas, report, pause_after)
+    send()
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")
-    opened.log_history(unsent)
-    curve = registration.loss_curve(opened.history("train_loss"), opened.history("valid_loss"))
+    curve = registration.loss_curve(*(opened.history(name) for name in _CURVES))
     opened.log_figure(curve, "plots/loss.png")
     return model, {
         "tokens_per_second": outcome.tokens_per_second,

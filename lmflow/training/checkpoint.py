@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmflow.errors import ServiceError
+from lmflow.lake import faults
 from lmflow.lake.lease import lease
 from lmflow.lake.objects import Objects
 from lmflow.settings import settings
@@ -104,6 +105,7 @@ class Checkpoints:
         facts = np.frombuffer(json.dumps(dict(checkpoint.facts)).encode(), np.uint8)
         with self._scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, facts=facts, step=np.array(checkpoint.step), **dict(checkpoint.arrays))
+        faults.point("checkpoint:before_commit")
         try:
             self._objects.put(name, self._scratch)
         finally:

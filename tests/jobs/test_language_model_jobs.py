@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -16,11 +19,13 @@ import pytest
 
 from jobs import build_dataset, evaluate_model, train_language_model
 from jobs.command import Progress
+from jobs.network_training import EXPERIMENT
 from lmflow import registry, tracking
 from lmflow.errors import InputError
 from lmflow.evaluation.scores import Scores
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
+from tests.conftest import PROJECT
 
 PROGRESS = Progress()
 
@@ -159,6 +164,32 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
     missing = options.model_copy(update={"test_file": tmp_path / "nowhere.txt"})
     with pytest.raises(InputError, match=r"--test-file .*nowhere.txt cannot be read"):
         train_language_model.run(missing, PROGRESS)
+
+
+def test_the_loss_curve_of_a_training_that_was_killed_and_stopped_has_every_step_once(
+    mlflow_server: str, home: Path, tmp_path: Path
+) -> None:
+    words = ["--lang=en", "--architecture=mlp", "--epochs=1000", "--batch-size=4", "--sequence-length=4", "--seed=77"]
+    for name, count in (("train", 40), ("valid", 4), ("test", 4)):
+        (tmp_path / f"curve.{name}.txt").write_text("\n\n".join(f"The cat sees {n % 7} dogs." for n in range(count)))
+        words.append(f"--{name}-file={tmp_path / f'curve.{name}.txt'}")
+    command = [sys.executable, "-m", "jobs.train_language_model", "--vocabulary=280", *words]
+    place = {"cwd": PROJECT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    # Killed in its first checkpoint: the points before it are sent, the weights are not kept.
+    killed = subprocess.run(command, **place, env={**os.environ, "LMFLOW_FAULT": "checkpoint:before_commit"})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    with subprocess.Popen(command, **place) as process:
+        assert process.stderr is not None
+        while process.poll() is None and not list(home.glob("lake/objects/checkpoints/*/step-000000*00.npz")):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read()
+    stopped = re.search(r"stopped at step (\d+), checkpoint written", said)
+    assert stopped is not None, said[-2000:]
+    [run] = tracking.runs(EXPERIMENT, {"model": "lm-en-curve-train"})
+    sent = [step for step, _ in run.history("train_loss")]
+    assert sent == list(range(20, sent[-1] + 1, 20))
+    assert int(stopped[1]) - sent[-1] <= 20
 
 
 def test_nothing_to_work_on_is_named_with_the_remedy(mlflow_server: str) -> None:

@@ -60,7 +60,8 @@ from lmflow.models.lstm import Lstm
 from lmflow.models.vae import Vae
 from lmflow.registry.versions import Version
 from lmflow.training import registration
-from lmflow.training.loop import TrainingDiverged, TrainingOutOfMemory
+from lmflow.training.loop import TrainingDiverged
+from lmflow.training.memory import SMALLER_NETWORK, fitting
 
 _WRITTEN_TEXTS: Final = 8  # samples whose variety is measured, and the most tokens of each
 _WRITTEN_TOKENS: Final = 60
@@ -209,7 +210,7 @@ def run(options: TrainLanguageModel, progress: Progress) -> Result:
         if options.pause_after is not None:
             return trials.run(work, options.pause_after, progress)
         parts = _parts(options, origin, progress)
-        with network_training.run_of(work) as opened:
+        with network_training.run_of(work) as opened, fitting("scoring", SMALLER_NETWORK):
             trained = _mix(parts, dataset) if parts else _train(work, opened, progress)
             result = _registered(work, trained, parts, opened)
         work.checkpoints.remove()
@@ -348,7 +349,7 @@ def _train(work: Work, opened: tracking.Run, progress: Progress) -> _Trained:
     try:
         with progress.bar(None, f"{preset_name(options)} {options.lang}", "steps") as bar:
             model, metrics = train_network(work, opened, bar)
-    except (TrainingDiverged, TrainingOutOfMemory, ValueError) as error:
+    except (TrainingDiverged, ValueError) as error:
         raise InputError(str(error)) from None
     if isinstance(model, Vae):
         metrics |= latent_metrics(model, dataset, "valid")

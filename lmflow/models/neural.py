@@ -29,7 +29,7 @@ States = tuple[Any, ...]
 
 _SCORE_LENGTH: Final = 64
 _SCORE_BATCH: Final = 64
-_SCORE_LOGITS: Final = 60_000_000  # numbers at a time, to bound memory
+_SCORE_NUMBERS: Final = 60_000_000  # of logits, and of states, at a time, to bound memory
 
 
 class NeuralModel(LanguageModel):
@@ -200,16 +200,32 @@ class NeuralModel(LanguageModel):
 
     def token_nats(self, documents: Sequence[Tokens]) -> Floats:
         """Negative log probability of every token, document after document, each with its end. Shape [tokens]."""
+        import tensorflow as tf
+
         ends = np.cumsum([len(document) + 1 for document in documents])
         nats = np.zeros(int(ends[-1]) if len(ends) else 0)
         longest_first = np.argsort([-len(document) for document in documents], kind="stable")
-        batch = max(1, min(_SCORE_BATCH, _SCORE_LOGITS // (_SCORE_LENGTH * self.vocabulary)))
-        for start in range(0, len(longest_first), batch):
+        start, batch = 0, self._score_rows
+        while start < len(longest_first):
             rows = longest_first[start : start + batch]
-            for row, losses in zip(rows, self._score_batch([documents[row] for row in rows]), strict=True):
+            try:
+                found = self._score_batch([documents[row] for row in rows])
+            except tf.errors.ResourceExhaustedError:
+                if batch == 1:
+                    raise
+                batch //= 2
+                continue
+            for row, losses in zip(rows, found, strict=True):
                 length = len(documents[row]) + 1
                 nats[ends[row] - length : ends[row]] = losses[:length]
+            start += len(rows)
         return nats
+
+    @property
+    def _score_rows(self) -> int:
+        """Documents scored at a time, by what their logits and their states take; halved where it is too much."""
+        states = sum(int(np.prod(state.shape)) for state in self.zero_states(1))
+        return max(1, min(_SCORE_BATCH, _SCORE_NUMBERS // max(_SCORE_LENGTH * self.vocabulary, states)))
 
     def running_nats(self, documents: Sequence[Tokens]) -> Floats:
         """As `token_nats`, with the states carried from each document into the next. Shape [tokens]."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 from lmflow.models.neural import NeuralModel
 from lmflow.training.batches import Batches
 from lmflow.training.checkpoint import Checkpoint, Checkpoints
+from lmflow.training.memory import SMALLER_NETWORK, fitting
 from lmflow.training.schedule import Schedule, steps
 from lmflow.training.stepper import Stepper, strategy
 
@@ -58,10 +59,6 @@ class Outcome:
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number; says at which step, what is still good, and what to change."""
-
-
-class TrainingOutOfMemory(RuntimeError):
-    """A step did not fit into memory; says which settings to lower."""
 
 
 @dataclass
@@ -113,16 +110,17 @@ def train(
         ValueError: the batch cannot be split over the replicas.
         ServiceError: another process trains from these checkpoints.
         TrainingDiverged: the loss is not a number.
-        TrainingOutOfMemory: a step does not fit.
+        OutOfMemory: the network, a step or an evaluation does not fit.
     """
     spread = strategy(replicas)
-    with spread.scope():
+    with spread.scope(), fitting("the network with its optimizer", SMALLER_NETWORK):
         model = build()
         model.plan(steps(schedule.epochs, batches.per_epoch))
         stepper = Stepper(spread, model, schedule)
     with checkpoints.locked(), _StopOnSignal() as stop:
         training = _Training(model, stepper, batches, validate, schedule, checkpoints, report, pause_after)
-        training.restore()
+        with fitting("the newest checkpoint", SMALLER_NETWORK):
+            training.restore()
         training.go_on(stop)
         return model, training.outcome()
 
@@ -153,8 +151,7 @@ class _Training:
         while not stop.asked:
             if self._due() and progress.evaluated != progress.step:
                 try:
-                    with stop.at_once():
-                        self._evaluate()
+                    self._evaluate(stop)
                 except _Stopped:
                     break
             if progress.step >= self._total or (self._schedule.patience and progress.worse >= self._schedule.patience):
@@ -179,38 +176,25 @@ class _Training:
         return step > 0 and (step % self._evaluate_every == 0 or step == self._total)
 
     def _step(self) -> None:
-        import tensorflow as tf
-
-        progress, started = self._progress, time.perf_counter()
-        try:
+        progress, schedule, started = self._progress, self._schedule, time.perf_counter()
+        remedy = (
+            f"lower --batch-size ({schedule.batch_size}) or --sequence-length ({schedule.sequence_length}), "
+            f"or raise --accumulate ({schedule.accumulate})"
+        )
+        with fitting(f"the batch of step {progress.step + 1}", remedy):
             batch = self._batches.batch(progress.step)
-        except MemoryError as error:
-            raise self._too_large(f"making the batch: {error}") from None
         ready = time.perf_counter()
-        rate = self._schedule.rate(progress.step, self._total, self._batches.per_epoch, progress.plateau)
-        if self._schedule.random_lengths:
-            rate *= batch.tokens.shape[1] / self._schedule.sequence_length
-        try:
+        rate = schedule.rate(progress.step, self._total, self._batches.per_epoch, progress.plateau)
+        if schedule.random_lengths:
+            rate *= batch.tokens.shape[1] / schedule.sequence_length
+        with fitting(f"step {progress.step + 1}", remedy):
             progress.loss, norm = self._stepper.step(batch, progress.step, rate, self._kept())
-        except tf.errors.ResourceExhaustedError as error:
-            lines = str(error.message).splitlines()
-            raise self._too_large(next((line for line in lines if "OOM" in line), lines[0])) from None
-        except MemoryError as error:  # Python's own, or NumPy's
-            raise self._too_large(str(error)) from None
         if not (math.isfinite(progress.loss) and math.isfinite(norm)):
             raise TrainingDiverged(self._diverged(norm))
         progress.step += 1
         progress.tokens += int(batch.weights.sum())
         progress.waited += ready - started
         progress.seconds += time.perf_counter() - started
-
-    def _too_large(self, reason: str) -> TrainingOutOfMemory:
-        schedule = self._schedule
-        return TrainingOutOfMemory(
-            f"step {self._progress.step + 1} does not fit into memory ({reason.strip()}); lower "
-            f"--batch-size ({schedule.batch_size}) or --sequence-length ({schedule.sequence_length}), "
-            f"or raise --accumulate ({schedule.accumulate})"
-        )
 
     def _kept(self) -> float:
         """The share of the averaged weights that stays at this step."""
@@ -231,10 +215,12 @@ class _Training:
             f"{good}{named}; lower --learning-rate ({self._schedule.learning_rate})"
         )
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, stop: _StopOnSignal) -> None:
         progress, schedule = self._progress, self._schedule
         with self._stepper.averaged():
-            valid = self._validate(self._model)
+            # A signal ends the validation alone at once: weights are swapped whole, and all that follows is done.
+            with fitting(f"the evaluation after step {progress.step}", SMALLER_NETWORK), stop.at_once():
+                valid = self._validate(self._model)
             if valid < progress.best and schedule.patience:
                 values = {f"model{i}": value for i, value in enumerate(self._stepper.weights())}
                 self._checkpoints.save_best(Checkpoint(progress.step, values, {}))
@@ -294,7 +280,7 @@ class _Stopped(Exception):
 
 
 class _StopOnSignal:
-    """Notes a SIGTERM, so that the loop can end after a checkpoint: after the step, or at once in an evaluation."""
+    """Notes a SIGTERM, so that the loop can end after a checkpoint: after the step, or at once in a validation."""
 
     def __init__(self) -> None:
         self.asked = self._now = False
@@ -325,4 +311,5 @@ class _StopOnSignal:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         if self._now:
+            self._now = False  # a second signal must not disturb what the first one ends
             raise _Stopped

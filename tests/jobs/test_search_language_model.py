@@ -9,9 +9,10 @@ import pytest
 
 from jobs import search_language_model, train_language_model
 from jobs.command import Progress
-from jobs.network_training import EXPERIMENT, batches_for, steps
+from jobs.network_training import EXPERIMENT, batches_for
 from lmflow import tracking
 from lmflow.errors import InputError
+from lmflow.training.schedule import steps
 
 PROGRESS = Progress()
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lmflow.models import families
+from lmflow.models.lstm import Lstm, LstmPreset
 from lmflow.models.neural import NeuralModel
+from lmflow.models.transformer import Transformer, TransformerPreset
 from tests.training.trainer import SHAPES
 
 V = 30
@@ -53,3 +57,20 @@ def test_a_saved_model_scores_and_writes_the_same(model: NeuralModel, tmp_path: 
     assert np.array_equal(model.generate(prompt, 12, seed=2), again.generate(prompt, 12, seed=2))
     assert not np.array_equal(model.generate(prompt, 12, seed=2), model.generate(prompt, 12, seed=9))
     assert model.n_parameters == again.n_parameters
+
+
+def test_as_many_documents_are_scored_at_a_time_as_fit_into_memory() -> None:
+    tried: list[int] = []
+
+    class Tight(Lstm):
+        def _score_batch(self, documents: Any) -> Any:
+            tried.append(len(documents))
+            if len(documents) > 2:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return super()._score_batch(documents)
+
+    ample, tight = (kind(V, LstmPreset(1, 8, 0.0), seed=3) for kind in (Lstm, Tight))
+    assert tight.token_nats(DOCUMENTS) == pytest.approx(ample.token_nats(DOCUMENTS), rel=1e-5)
+    assert tried == [6, 6, 6, 6, 4, 2, 2, 2]  # at most 64, 32, 16, 8, 4, 2
+    long = Transformer(V, TransformerPreset(layers=2, width=16, heads=2, inner=24, memory=100_000, dropout=0.0))
+    assert long._score_rows == 60_000_000 // (2 * 2 * 100_000 * 16 + 100_000)

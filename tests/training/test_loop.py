@@ -18,7 +18,8 @@ from lmflow.errors import ServiceError
 from lmflow.models.lstm import Lstm, LstmPreset
 from lmflow.training.batches import StreamBatches
 from lmflow.training.checkpoint import Checkpoint, Checkpoints, in_folder
-from lmflow.training.loop import TrainingDiverged, TrainingOutOfMemory, train
+from lmflow.training.loop import TrainingDiverged, train
+from lmflow.training.memory import OutOfMemory
 from lmflow.training.schedule import Schedule
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -66,6 +67,19 @@ def test_sigterm_checkpoints_the_step_it_was_at_within_seconds(tmp_path: Path) -
     assert len(list((tmp_path / "checkpoints" / "1").glob("*.npz"))) <= 3
 
 
+def test_a_sigterm_in_an_evaluation_leaves_the_last_weights_in_the_checkpoint_and_not_the_averaged_ones(
+    tmp_path: Path,
+) -> None:
+    averaged = {"average": "ema", "ema_decay": 0.9, "decay": "plateau", "epochs": 1}
+    uninterrupted = start(tmp_path / "whole", "mlp", schedule=averaged)
+    for kill_in, kill_at in (("swap", 19), ("evaluation", 39)):
+        finish(start(tmp_path, "mlp", kill_in=kill_in, kill_at=kill_at, kill_with="SIGTERM", schedule=averaged))
+    for process in (uninterrupted, start(tmp_path, "mlp", schedule=averaged)):
+        assert finish(process) == "steps 44 points [20, 40, 44]\n"
+    whole, again = weights(tmp_path / "whole", "mlp"), weights(tmp_path, "mlp")
+    assert all(np.array_equal(whole[name], again[name]) for name in whole)
+
+
 def test_sigterm_from_outside_ends_a_long_training_with_a_checkpoint_in_ten_seconds(tmp_path: Path) -> None:
     process, folder = start(tmp_path, "lstm", schedule={"epochs": 100_000}), tmp_path / "checkpoints" / "1"
     deadline = time.monotonic() + 120
@@ -87,7 +101,7 @@ def test_a_step_that_does_not_fit_into_memory_says_which_settings_to_lower(tmp_p
     command = [sys.executable, "-m", "tests.training.short_of_memory", str(tmp_path)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     last = done.stderr.splitlines()[-1]
-    assert "TrainingOutOfMemory: step 1 does not fit into memory (" in last
+    assert "OutOfMemory: step 1 does not fit into memory (" in last
     assert "OOM when allocating tensor" in last
     assert "lower --batch-size (2000) or --sequence-length (40), or raise --accumulate (1)" in last
 
@@ -127,11 +141,18 @@ def test_memory_that_python_cannot_get_is_answered_like_tensorflows(tmp_path: Pa
             return np.zeros((1 << 60,), np.uint8)  # NumPy's MemoryError, and Python's
 
     hungry = Hungry(np.arange(99) % 8, schedule)
-    advice = (
-        r"step 1 does not fit into memory \(making the batch: .*lower --batch-size \(2\) or --sequence-length \(4\)"
-    )
-    with pytest.raises(TrainingOutOfMemory, match=advice):
+    advice = r"the batch of step 1 does not fit into memory \(.*lower --batch-size \(2\) or --sequence-length \(4\)"
+    with pytest.raises(OutOfMemory, match=advice):
         train(build, hungry, lambda model: 0.0, schedule, in_folder(tmp_path))
+
+
+def test_an_evaluation_or_a_network_that_does_not_fit_says_what_to_lower_too(tmp_path: Path) -> None:
+    schedule = Schedule(batch_size=2, sequence_length=4, epochs=1)
+    batches, advice = StreamBatches(np.arange(99) % 8, schedule), r"\(.*\); choose a smaller --preset, or lower --dim"
+    with pytest.raises(OutOfMemory, match="the evaluation after step 12 does not fit into memory " + advice):
+        train(build, batches, lambda model: float(np.zeros(1 << 60, np.uint8).sum()), schedule, in_folder(tmp_path))
+    with pytest.raises(OutOfMemory, match="the network with its optimizer does not fit into memory " + advice):
+        train(lambda: np.zeros(1 << 60, np.uint8), batches, lambda model: 0.0, schedule, in_folder(tmp_path))  # type: ignore
 
 
 def test_a_checkpoint_is_whole_or_absent_and_only_the_newest_are_kept(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from lmflow.models.mlp import MlpPreset
 from lmflow.models.rnn import RnnPreset
 from lmflow.models.transformer import TransformerPreset
 from lmflow.models.vae import VaePreset
-from lmflow.training import checkpoint
+from lmflow.training import checkpoint, loop
 from lmflow.training.batches import StreamBatches
 from lmflow.training.loop import Point, train
 from lmflow.training.schedule import Schedule
+from lmflow.training.stepper import Stepper
 
 #: One small shape of each family.
 SHAPES: dict[str, Any] = {
@@ -49,7 +51,10 @@ def main(
     kill_in: str = "step",
     schedule: dict[str, Any] | None = None,
 ) -> None:
-    """Train, once for each number of replicas; `kill_in` a step's report, an evaluation, or half a checkpoint."""
+    """Train, once for each number of replicas; `kill_in` a step's report, an evaluation, half a checkpoint or a swap.
+
+    A swap is that of the last weights for the averaged ones, or back.
+    """
     place = Path(folder)
     tokens = np.random.default_rng(3).integers(0, VOCABULARY, 5000)
     chosen = replace(SCHEDULE, **(schedule or {}))
@@ -77,6 +82,17 @@ def main(
         file.seek(0)
         whole(file, **arrays)
 
+    class Interrupted(Stepper):
+        def set_weights(self, values: Any) -> None:
+            def one_by_one() -> Iterator[Any]:
+                for number, value in enumerate(values):
+                    if number == 1:
+                        kill("swap")
+                    yield value
+
+            super().set_weights(one_by_one())  # type: ignore[arg-type]
+
+    loop.Stepper = Interrupted  # type: ignore[misc]
     checkpoint.np.savez = half
     for number in replicas:
         model, outcome = train(

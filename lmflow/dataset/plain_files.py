@@ -32,8 +32,7 @@ def pack(files: Mapping[str, Path], vocabulary: int, tokenizer_kind: Kind = "bpe
     Raises:
         InputError: a file cannot be read or holds no text.
     """
-    running = tokenizer_kind == "whitespace"
-    splits = {name: (_lines if running else _documents)(name, path) for name, path in files.items()}
+    splits = {name: documents(name, path, tokenizer_kind) for name, path in files.items()}
     texts = {name: [document.text for document in documents] for name, documents in splits.items()}
     content = json.dumps([vocabulary, tokenizer_kind, texts], sort_keys=True)
     folder = settings().home / "datasets" / hashlib.sha256(content.encode()).hexdigest()[:32]
@@ -45,11 +44,25 @@ def pack(files: Mapping[str, Path], vocabulary: int, tokenizer_kind: Kind = "bpe
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
     try:
         lineage = {f"{name}_file": str(path) for name, path in files.items()}
-        shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running)
+        shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running(tokenizer_kind))
         scratch.rename(folder)  # whole or absent
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Dataset(folder)
+
+
+def running(tokenizer_kind: Kind) -> bool:
+    """Whether a file divided so is one running text: a line is no document by itself."""
+    return tokenizer_kind == "whitespace"
+
+
+def documents(name: str, path: Path, tokenizer_kind: Kind) -> list[Document]:
+    """A file's documents, or its lines where it is divided at whitespace.
+
+    Raises:
+        InputError: it cannot be read as UTF-8 text.
+    """
+    return (_lines if running(tokenizer_kind) else _documents)(name, path)
 
 
 def _documents(name: str, path: Path) -> list[Document]:

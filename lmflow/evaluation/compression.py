@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lmflow.text.segment import UNSPACED_LANGUAGES, words_and_marks
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -113,8 +115,30 @@ def compare(first: Floats, second: Floats, n_bytes: Ints, seed: int = 0) -> Comp
 
 
 def perplexity(nats: Floats, n_tokens: int) -> float:
-    """exp(mean negative log probability of a token). Only comparable between models with the same tokens."""
+    """exp(mean negative log probability of a token). Only comparable between models with the same tokens.
+
+    Args:
+        nats: negative log probability of each document. Shape [documents].
+        n_tokens: tokens of all documents, their ends included; or words, for the perplexity of a word.
+    """
     return float(np.exp(nats.sum() / n_tokens))
+
+
+def count_words(texts: Sequence[str], langs: Sequence[str]) -> int:
+    """What the perplexity of a word divides by, whatever the tokens are: words of all texts, and one end each.
+
+    A word is what stands between blanks, as in published benchmarks; where a language puts none, what segmentation
+    finds, marks counted.
+
+    Args:
+        texts: the documents.
+        langs: the language of each, ISO 639 codes.
+    """
+    counts = (
+        len(words_and_marks(text, lang) if lang in UNSPACED_LANGUAGES else text.split()) + 1
+        for text, lang in zip(texts, langs, strict=True)
+    )
+    return sum(counts)
 
 
 def resampled_sums(rows: Floats, seed: int) -> Floats:

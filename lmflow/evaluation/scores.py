@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,14 +13,23 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lmflow.dataset.shards import Dataset
-from lmflow.models.contract import LanguageModel, by_document
+from lmflow.models.contract import LanguageModel, Tokens, by_document
 
 
 def document_nats(model: LanguageModel, dataset: Dataset, split: str) -> NDArray[np.float64]:
     """Nats of each document of a split, read as the dataset says: each by itself, or as one running text."""
-    documents = dataset.split(split).documents()
-    nats = model.running_nats(documents) if dataset.running else model.token_nats(documents)
-    return by_document(nats, documents)
+    return nats_of(model, dataset.split(split).documents(), dataset.running)
+
+
+def nats_of(model: LanguageModel, documents: Sequence[Tokens], running: bool) -> NDArray[np.float64]:
+    """Nats of each document, its end included. Shape [documents].
+
+    Args:
+        model: any family.
+        documents: token ids of each, without its end.
+        running: they are read as one text: what the model remembers goes on from one into the next.
+    """
+    return by_document(model.running_nats(documents) if running else model.token_nats(documents), documents)
 
 
 @dataclass(frozen=True)

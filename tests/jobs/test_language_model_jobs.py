@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -98,6 +99,10 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
         low, high = scored["bits_per_byte"]["low"], scored["bits_per_byte"]["high"]
         assert low <= scored["metrics"]["test_bits_per_byte"] <= high < 8
         assert scored["by_source"]["news"]["documents"] == 12
+        # Two sentences of five words are more tokens than words: their perplexity is higher.
+        assert 1 < scored["metrics"]["test_perplexity"] < scored["metrics"]["test_perplexity_per_word"]
+        assert scored["metrics"]["test_next_token_accuracy"] > 0.2 and "test_calibration_error" in scored["metrics"]
+        assert set(scored["definitions"]) <= set(scored["metrics"])
         assert 0 <= trained["metrics"]["written_distinct_2"] <= 1
         assert evaluate_model.run(options, PROGRESS)["metrics"] == pytest.approx(scored["metrics"])
         sheet = tracking.download(trained["run_id"], Scores.artifact(scored["held_out_digest"]), tmp_path)
@@ -147,12 +152,18 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
     assert 1 < trained["metrics"]["test_perplexity"] < 5
     assert trained["metrics"]["test_bits_per_byte_low"] <= trained["metrics"]["test_bits_per_byte"] < 1
     assert train_language_model.run(options, PROGRESS)["status"] == "nothing_new"
+    again(trained, files["test_file"])
 
     small = {"epochs": 2, "batch_size": 4, "sequence_length": 10, "tokenizer": "whitespace", "vocabulary": None}
     network = options.model_copy(update={"architecture": "lstm", "preset": "lstm-zaremba-small", **small})
     zaremba = train_language_model.run(network, PROGRESS)
     words = train_language_model.run(network.model_copy(update={"architecture": "ngram", "preset": None}), PROGRESS)
     assert 1 < words["metrics"]["test_perplexity"] < zaremba["metrics"]["test_perplexity"] < 20
+    again(zaremba, files["test_file"])
+    assert again(words, files["test_file"])["test_perplexity_per_word"] == words["metrics"]["test_perplexity"]
+    with pytest.raises(InputError, match=r"was trained on files: name one to score it on with --test-file"):
+        evaluate_model.run(evaluate_model.EvaluateModel(model=words["model_uri"]), PROGRESS)
+    assert evaluate_model.EvaluateModel(model="models:/lm-en-ptb2-train/1").test_file is None
     sampled = train_language_model.run(network.model_copy(update={"softmax_sample": 200}), PROGRESS)
     assert sampled["version"] > words["version"] and sampled["metrics"]["test_perplexity"] < 20  # scored over all
     vae = train_language_model.run(network.model_copy(update={"architecture": "vae", "preset": "vae-nano"}), PROGRESS)
@@ -164,6 +175,15 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
     missing = options.model_copy(update={"test_file": tmp_path / "nowhere.txt"})
     with pytest.raises(InputError, match=r"--test-file .*nowhere.txt cannot be read"):
         train_language_model.run(missing, PROGRESS)
+
+
+def again(trained: dict[str, Any], test_file: Path) -> dict[str, float]:
+    """Score a version on its own test file once more: it finds what its training found."""
+    options = evaluate_model.EvaluateModel(model=trained["model_uri"], test_file=test_file)
+    metrics: dict[str, float] = evaluate_model.run(options, PROGRESS)["metrics"]
+    for name in ("test_perplexity", "test_bits_per_byte"):
+        assert metrics[name] == pytest.approx(trained["metrics"][name], rel=1e-6)
+    return metrics
 
 
 def test_the_loss_curve_of_a_training_that_was_killed_and_stopped_has_every_step_once(

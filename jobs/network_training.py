@@ -37,7 +37,8 @@ _COUNTED_AT_ONCE: Final = 4_000_000
 _CURVES: Final = ("train_loss", "valid_loss")
 _POINT_EVERY: Final = 20  # steps between two points of the loss curve
 _SCHEDULED: Final = (
-    *("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "precision"),
+    *("epochs", "batch_size", "sequence_length", "learning_rate", "accumulate", "patience", "evaluate_every"),
+    "precision",
 )
 #: What tells one run from another in a list of them.
 _SHOWN: Final = ("learning_rate", "batch_size", "dimension", "dropout")
@@ -90,6 +91,8 @@ def shape_of(options: TrainLanguageModel) -> Any:
 def schedule_of(options: TrainLanguageModel, running: bool) -> Schedule:
     """The preset's recipe with the options that were given; text that is read in one go is never reset within."""
     given = {name: getattr(options, name) for name in _SCHEDULED if getattr(options, name) is not None}
+    if options.ema is not None:
+        given |= {"average": "ema", "ema_decay": options.ema}
     recipe = RECIPES[preset_name(options)]
     return replace(recipe, **given, reset_share=0.0 if running else recipe.reset_share, seed=options.seed)
 
@@ -145,6 +148,7 @@ def train_network(
     schedule = schedule_of(options, dataset.running)
     n_valid = len(dataset.split("valid").tokens)
     unsent: list[tuple[str, float, int]] = []
+    written: dict[str, str] = {}
     # A continued run goes back to its checkpoint: the steps from there to where it was killed come a second time.
     sent = {name: max((step for step, _ in opened.history(name)), default=-1) for name in _CURVES}
 
@@ -153,6 +157,7 @@ def train_network(
         unsent.clear()
 
     def validate(model: Any) -> float:
+        written.update(registration.samples(options.lang, dataset, model))
         return float(document_nats(model, dataset, "valid").sum() / n_valid)
 
     def report(point: Point, total: int) -> None:
@@ -162,6 +167,7 @@ def train_network(
             unsent.append(("train_loss", point.loss, point.step))
         if point.valid_loss is not None:
             unsent.append(("valid_loss", point.valid_loss, point.step))
+            opened.log_dict({"valid_loss": point.valid_loss, "samples": written}, f"samples/{point.step:09d}.json")
         # Before the checkpoint, so that what a killed run has lost is computed, and sent, once it is continued.
         if point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
             send()

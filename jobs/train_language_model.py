@@ -99,9 +99,24 @@ class TrainLanguageModel(Options):
     )
     patience: int | None = Field(
         None,
-        description="Networks: evaluations (one an epoch) without a better one until training stops.",
+        description="Networks: evaluations in a row without progress until training stops and the best is kept.",
         ge=0,
         le=100,
+    )
+    evaluate_every: int | None = Field(
+        None,
+        description="Networks: steps between evaluations on the validation split, at each of which texts are written "
+        "into the run; without it once an epoch.",
+        ge=1,
+        le=1_000_000,
+    )
+    ema: float | None = Field(
+        None,
+        description="Networks: evaluate and keep the exponential mean of the weights of all steps, this share of it "
+        "old at each.",
+        gt=0,
+        lt=1,
+        examples=[0.999],
     )
     precision: Literal["float32", "bfloat16"] | None = Field(
         None, description="Networks: what is computed in; bfloat16 is for GPUs, weights stay float32."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -71,7 +72,7 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
 
     ngram = train_language_model.TrainLanguageModel(lang="en", architecture="ngram", order=4)
     lstm = train_language_model.TrainLanguageModel(
-        lang="en", architecture="lstm", epochs=2, batch_size=16, sequence_length=32
+        lang="en", architecture="lstm", epochs=2, batch_size=16, sequence_length=32, evaluate_every=20, ema=0.9
     )
     part_way = lstm.model_copy(update={"pause_after": 0.5})
     paused = train_language_model.run(part_way, PROGRESS)
@@ -117,6 +118,12 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
         assert list(example.columns) == ["prompt"]
     plots = {file.path for file in tracking.client().list_artifacts(second["run_id"], "plots")}
     assert "plots/loss.png" in plots
+    evaluated = [step for step, _ in tracking.Run(tracking.client(), second["run_id"]).history("valid_loss")]
+    assert evaluated[:2] == [20, 40] and len(evaluated) > 2
+    texts = [file.path for file in tracking.client().list_artifacts(second["run_id"], "samples")]
+    assert texts == [f"samples/{step:09d}.json" for step in evaluated]
+    at_first = json.loads(tracking.download(second["run_id"], texts[0], tmp_path).read_text(encoding="utf-8"))
+    assert set(at_first["samples"]) == {"The", "In the"}
 
     tracking.client().set_registered_model_alias("lm-en", "champion", str(second["version"]))
     script = (

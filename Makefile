@@ -57,9 +57,9 @@ bench: ## Run the benchmarks against peers
 	$(BOOTSTRAP) --for test
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-bench-gpu: ## Measure training on a GPU: tokens a second, share of the matrix rate, bfloat16
+bench-gpu: ## Measure training on a GPU (ARGS="folder of ptb.*.txt": then train the published presets)
 	$(BOOTSTRAP) --for test
-	@$(PYTHON) -m benchmarks.language_models.gpu
+	@$(PYTHON) -m benchmarks.language_models.gpu $(ARGS)
 
 lock: ## Resolve requirements.in into requirements.txt
 	$(BOOTSTRAP) --for lint

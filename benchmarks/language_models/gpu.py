@@ -1,5 +1,8 @@
 """The rows that need a GPU: tokens a second, share of the matrix rate, bfloat16 against float32; `make bench-gpu`.
 
+With a folder of ptb.train.txt, ptb.valid.txt and ptb.test.txt (`make bench-gpu ARGS=FOLDER`) it then trains every
+published preset on them beside the figure of its paper (benchmarks/language_models/published.py); that takes hours.
+
 Without a GPU it says so and ends with status 2. Each shape trains 60 steps on random tokens in a process of its own;
 the first ten do not count. The share is model arithmetic (6 operations a parameter and token, embeddings looked up left
 out) a second over what a 8,192 matrix product of the same precision reaches in the same process.
@@ -17,6 +20,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+
+from benchmarks.language_models.published import table
 
 SHAPES: Final = (
     ("lstm", "lstm-zaremba-medium", 10_000),
@@ -69,7 +74,7 @@ def matrix_rate(precision: str, size: int = 8192) -> float:
 
 
 def main() -> None:
-    """One JSON line a shape and precision."""
+    """One JSON line a shape and precision, then the published presets where there is a text to train them on."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
@@ -77,14 +82,16 @@ def main() -> None:
         sys.exit(2)
     for family, preset, vocabulary in SHAPES:
         for precision in ("float32", "bfloat16"):
-            command = [sys.executable, "-m", __spec__.name, family, preset, str(vocabulary), precision]
+            command = [sys.executable, "-m", __spec__.name, "--one", family, preset, str(vocabulary), precision]
             done = subprocess.run(command, capture_output=True, text=True)
             print(done.stdout.strip() or done.stderr[-2000:], flush=True)
+    if len(sys.argv) > 1:
+        table(Path(sys.argv[1]), sys.argv[2:])
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        family, preset, vocabulary, precision = sys.argv[1:]
+    if sys.argv[1:2] == ["--one"]:
+        family, preset, vocabulary, precision = sys.argv[2:]
         found = measure(family, preset, int(vocabulary), precision)
         print(json.dumps({"preset": preset, "precision": precision, **found}))
     else:

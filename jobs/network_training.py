@@ -169,7 +169,8 @@ def train_network(
             unsent.append(("valid_loss", point.valid_loss, point.step))
             opened.log_dict({"valid_loss": point.valid_loss, "samples": written}, f"samples/{point.step:09d}.json")
         # Before the checkpoint, so that what a killed run has lost is computed, and sent, once it is continued.
-        if point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
+        evaluated = point.valid_loss is not None
+        if evaluated or point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
             send()
 
     def build() -> NeuralModel:

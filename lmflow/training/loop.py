@@ -154,6 +154,8 @@ class _Training:
                     self._evaluate(stop)
                 except _Stopped:
                     break
+                if self._schedule.decay == "plateau":
+                    self._save()  # what is kept as the best is never ahead of the newest checkpoint, to go back to it
             if progress.step >= self._total or (self._schedule.patience and progress.worse >= self._schedule.patience):
                 self._ended = True
                 break
@@ -221,15 +223,16 @@ class _Training:
             # A signal ends the validation alone at once: weights are swapped whole, and all that follows is done.
             with fitting(f"the evaluation after step {progress.step}", SMALLER_NETWORK), stop.at_once():
                 valid = self._validate(self._model)
-            if valid < progress.best and schedule.patience:
-                values = {f"model{i}": value for i, value in enumerate(self._stepper.weights())}
-                self._checkpoints.save_best(Checkpoint(progress.step, values, {}))
+            if valid < progress.best and (schedule.patience or schedule.decay == "plateau"):
+                self._checkpoints.save_best(Checkpoint(progress.step, self._stepper.learned(), {}))
         progress.best = min(valid, progress.best)
         if valid < progress.reference * (1 - _PROGRESS):
             progress.reference, progress.worse = valid, 0
         else:
             progress.worse += 1
             progress.plateau *= schedule.decay_factor
+            if schedule.decay == "plateau":
+                self._stepper.go_back(dict(self._checkpoints.best().arrays))
         before = [point["valid_loss"] for point in progress.points[: -schedule.non_monotone]]
         if schedule.average == "asgd" and progress.averaging_from < 0 and before and valid > min(before):
             progress.averaging_from = progress.step
@@ -242,7 +245,7 @@ class _Training:
         """What the trained model is: the best weights where training stops early, else the (averaged) last ones."""
         if self._ended and self._schedule.patience:
             found = self._checkpoints.best()
-            self._stepper.set_weights([found.arrays[f"model{i}"] for i in range(len(found.arrays))])
+            self._stepper.go_back(dict(found.arrays))
         else:
             with self._stepper.averaged():
                 kept = self._stepper.weights()

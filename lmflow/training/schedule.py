@@ -21,7 +21,7 @@ class Schedule:
         learning_rate: the highest.
         decay: how it falls. cosine: to a tenth over the whole training. epochs: by `decay_factor` at each epoch from
             number `decay_after` on. plateau: by `decay_factor` at each evaluation that is no progress
-            (a validation loss lower by 0.1 % than at the last that was).
+            (a validation loss lower by 0.1 % than at the last that was), from the best weights on, as Mikolov's rnnlm.
         decay_after: epochs at the full rate.
         decay_factor: what the rate is multiplied by.
         warmup_steps: steps of a linear warm-up, at most a fifth of the training: a short one must have time to decay.

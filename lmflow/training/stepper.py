@@ -178,13 +178,22 @@ class Stepper:
 
     def arrays(self) -> Arrays:
         """Everything that the next step depends on."""
+        return self.learned() | {f"state{i}": state for i, state in enumerate(self._gathered())}
+
+    def learned(self) -> Arrays:
+        """Of that, what does not depend on the text just read: weights, the optimizer's memory, averages."""
         arrays = {f"model{i}": np.asarray(v) for i, v in enumerate(self._model.variables)}
         arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(self._optimizer.variables)}
-        arrays |= {f"average{i}": v.numpy() for i, v in enumerate(self._averages)}
-        return arrays | {f"state{i}": state for i, state in enumerate(self._gathered())}
+        return arrays | {f"average{i}": v.numpy() for i, v in enumerate(self._averages)}
 
     def restore(self, arrays: Arrays) -> None:
         """Go on from what `arrays` gave."""
+        self.go_back(arrays)
+        names = sorted((name for name in arrays if name.startswith("state")), key=lambda name: int(name[5:]))
+        self._states = self._parts(tuple(arrays[name] for name in names))
+
+    def go_back(self, arrays: Arrays) -> None:
+        """Go on from what `learned` gave, in the text where it is."""
         kinds = (
             ("model", self._model.variables),
             ("optimizer", self._optimizer.variables),
@@ -193,8 +202,6 @@ class Stepper:
         for kind, variables in kinds:
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"{kind}{i}"])
-        names = sorted((name for name in arrays if name.startswith("state")), key=lambda name: int(name[5:]))
-        self._states = self._parts(tuple(arrays[name] for name in names))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

@@ -85,6 +85,26 @@ def test_many_small_gains_are_progress_and_the_last_of_them_is_what_is_kept(tmp_
     assert in_folder(tmp_path).best().step == 180
 
 
+def test_a_plateau_lowers_the_rate_from_the_best_weights_on(tmp_path: Path) -> None:
+    schedule = replace(PLAIN, decay="plateau", patience=3, evaluate_every=7)
+    losses, made, differ = iter([2.0, 1.5, 3.0, 4.0, 5.0]), list[Any](), list[bool]()
+
+    def build() -> Any:
+        made.append(families.NEURAL["mlp"](V, SHAPES["mlp"], 5))
+        return made[0]
+
+    def report(point: Point, total: int) -> None:
+        if point.step in (20, 21):  # before and after the evaluation that is worse
+            best = in_folder(tmp_path).best()
+            assert best.step == 14
+            weights = [np.asarray(variable) for variable in made[0].variables]
+            differ.append(any(not np.array_equal(v, best.arrays[f"model{i}"]) for i, v in enumerate(weights)))
+
+    batches = batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule)
+    train(build, batches, lambda model: next(losses), schedule, in_folder(tmp_path), report=report)
+    assert differ == [True, False]
+
+
 def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> None:
     whole, _ = fit("lstm", tmp_path / "whole", PLAIN)
     parts, _ = fit("lstm", tmp_path / "parts", replace(PLAIN, accumulate=4))

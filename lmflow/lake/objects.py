@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,17 +49,32 @@ class Objects:
             else:
                 self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=content)
             return self.uri(key)
-        target = self._path(key)
+        with self.writing(key) as path:
+            if isinstance(content, Path):
+                shutil.copyfile(content, path)
+            else:
+                path.write_bytes(content)
+        return self.uri(key)
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Path]:
+        """A local file to write within; it is stored under `key` in one step where the block ends without an error.
+
+        On a disk it lies beside its place and is renamed: nothing is written twice.
+        """
+        target = self._cached(key) if self._s3 else self._path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        if isinstance(content, Path):
-            shutil.copyfile(content, partial)
-        else:
-            partial.write_bytes(content)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(target)
-        return self.uri(key)
+        try:
+            yield partial
+            if self._s3:
+                self.put(key, partial)
+                return
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def get(self, key: str) -> bytes:
         """The whole object.

@@ -45,7 +45,6 @@ class Checkpoints:
         self.root = root
         self._objects = Objects(root)
         digest = hashlib.sha256(root.encode()).hexdigest()[:32]
-        self._scratch = settings().home / "cache" / f"checkpoint-{digest}.npz"
         self._lock = settings().home / "locks" / f"checkpoints-{digest}.lock"
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -101,15 +100,12 @@ class Checkpoints:
                 yield
 
     def _put(self, name: str, checkpoint: Checkpoint) -> None:
-        self._scratch.parent.mkdir(parents=True, exist_ok=True)
         facts = np.frombuffer(json.dumps(dict(checkpoint.facts)).encode(), np.uint8)
-        with self._scratch.open("wb") as file:
-            np.savez(file, allow_pickle=False, facts=facts, step=np.array(checkpoint.step), **dict(checkpoint.arrays))
-        faults.point("checkpoint:before_commit")
-        try:
-            self._objects.put(name, self._scratch)
-        finally:
-            self._scratch.unlink()
+        named = {**checkpoint.arrays, "facts": facts, "step": np.array(checkpoint.step)}
+        with self._objects.writing(name) as path:
+            with path.open("wb") as file:
+                np.savez(file, allow_pickle=False, **named)
+            faults.point("checkpoint:before_commit")
 
     def _read(self, name: str) -> Checkpoint:
         with np.load(self._objects.local(name), allow_pickle=False) as arrays:

@@ -27,6 +27,18 @@ def test_an_object_comes_back_as_it_was_put(tmp_path: Path) -> None:
         assert file.read() == b"wo"
 
 
+def test_what_is_written_in_place_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
+    objects = Lake(f"file://{tmp_path}/lake").objects
+    with objects.writing("raw/a") as path:
+        path.write_bytes(b"one")
+        assert not objects.exists("raw/a") and path.parent == tmp_path / "lake" / "objects" / "raw"
+    with pytest.raises(OSError, match="broken off"), objects.writing("raw/a") as path:
+        path.write_bytes(b"tw")
+        raise OSError("broken off")
+    assert objects.get("raw/a") == b"one"
+    assert [each.name for each in path.parent.iterdir()] == ["a"]
+
+
 def test_a_missing_object_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no object file://.*/raw/nothing"):
         Lake(f"file://{tmp_path}/lake").objects.get("raw/nothing")

@@ -19,7 +19,6 @@ Examples:
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -108,10 +107,10 @@ def _on_held_out(version: registry.Version, progress: Progress) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{digest[:16]}.parquet"
         if version.tags.get("held_out_digest") == digest:
-            kept = tracking.download(version.run_id, f"evaluation/{digest[:16]}.json", Path(scratch))
-            figures = json.loads(kept.read_text(encoding="utf-8"))
-            reason = f"version {version.version} was scored on these {figures['documents']:,} documents before"
-            return {"status": "nothing_new", "reason": reason, **facts, **figures}
+            found = Scores.read(tracking.download(version.run_id, Scores.artifact(digest), Path(scratch)))
+            by_tokens = {name: float(version.tags[name]) for name in DEFINITIONS if name in version.tags}
+            reason = f"version {version.version} was scored on these {len(found.doc_ids):,} documents before"
+            return {"status": "nothing_new", "reason": reason, **facts, **_figures(found, langs, by_tokens)}
         loaded = mlflow.pyfunc.load_model(version.uri)
         texts = [dataset.tokenizer.decode(ids) for ids in dataset.split("test").documents()]
         found = _score(version, loaded, dataset, texts, progress)
@@ -196,10 +195,10 @@ def _figures(found: Scores, langs: Sequence[str], by_tokens: Mapping[str, float]
         "by_language": by_group(found.nats, found.n_bytes, langs),
     }
     metrics = {
+        **by_tokens,
         "test_bits_per_byte": estimate.value,
         "test_bits_per_byte_low": estimate.low,
         "test_bits_per_byte_high": estimate.high,
-        **by_tokens,
     }
     for its in groups.values():
         for name, group in its.items():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lmflow.crawl.http import Fetcher, FetchError
+from lmflow.crawl.http import Fetcher, FetchError, charset_of
 from lmflow.crawl.pages import Visit
 from lmflow.crawl.urls import canonical_url
 from lmflow.crawl.warc import WarcWriter
@@ -190,7 +190,6 @@ def _reason_to_leave(record: Record, response: HttpResponse | None, languages: C
 def _stored(segment: WarcWriter, key: str, record: Record, response: HttpResponse, source: str) -> Visit:
     moment = _captured_at(record)
     address = canonical_url(record.url)
-    _, found, charset = response.headers.get("content-type", "").partition("charset=")
     place = segment.add_response(address, response.status, response.headers, response.body, moment)
     return Visit(
         url=address,
@@ -204,7 +203,7 @@ def _stored(segment: WarcWriter, key: str, record: Record, response: HttpRespons
         fetched_at=moment,
         retry_at=None,
         final_url=address,
-        charset=charset.partition(";")[0].strip("\"' ") if found else "",
+        charset=charset_of(response.headers.get("content-type", "")),
         raw_key=key,
         offset=place.offset,
         length=place.length,

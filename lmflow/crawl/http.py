@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -27,7 +28,7 @@ from lmflow.crawl.pace import HostClosedError, HostQueue, retry_after
 from lmflow.crawl.resolve import Resolver
 from lmflow.settings import settings
 
-__all__ = ["Fetch", "FetchError", "Fetcher", "Policy"]
+__all__ = ["Fetch", "FetchError", "Fetcher", "Policy", "charset_of"]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 #: Errors that another try may cure, and how many tries they are worth.
@@ -36,6 +37,7 @@ _TRIES: Final = {"http_429": 5, "http_503": 5, "http_500": 2, "http_502": 3, "ht
 _OF_THE_HOST: Final = frozenset({*_TRIES, "dns", "tls"})
 _FIRST_BACKOFF_S: Final = 1.0
 _LONGEST_VALIDATOR: Final = 1000
+_CHARSET: Final = re.compile(r"\bcharset\s*=[\s\"']*([^\s;,\"']+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,7 @@ class Fetch:
     @property
     def charset(self) -> str:
         """The charset parameter of Content-Type, empty when there is none."""
-        _, found, value = self.headers.get("content-type", "").partition("charset=")
-        return value.partition(";")[0].strip("\"' ") if found else ""
+        return charset_of(self.headers.get("content-type", ""))
 
     @property
     def content_type(self) -> str:
@@ -328,6 +329,12 @@ class _WaitingError(FetchError):
     def __init__(self, detail: str, until: datetime) -> None:
         super().__init__("waiting", detail)
         self.until = until
+
+
+def charset_of(content_type: str) -> str:
+    """The charset parameter of a Content-Type, whose name has no case (RFC 9110, 5.6.6); empty when there is none."""
+    found = _CHARSET.search(content_type)
+    return found[1] if found else ""
 
 
 def _error(response: Response) -> str:

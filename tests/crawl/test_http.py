@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lmflow.crawl.address import is_public
-from lmflow.crawl.http import Fetcher
+from lmflow.crawl.http import Fetcher, charset_of
 from lmflow.crawl.pace import retry_after
 from lmflow.crawl.urls import canonical_url
 from tests.conftest import free_port
@@ -50,6 +50,19 @@ def test_a_known_page_is_asked_for_conditionally(site: Site, fetcher: Fetcher) -
     assert (first.status, first.body, first.charset) == (200, b"hello", "utf-8")
     again = fetcher.get(site.url + "/page", etag=first.headers["etag"])
     assert (again.status, again.error, again.not_modified) == (304, "", True)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [
+        ("text/html; Charset=Windows-1251", "Windows-1251"),
+        ('text/html;charset = "euc-kr" ; boundary=x', "euc-kr"),
+        ("text/html; charset=", ""),
+        ("text/html", ""),
+    ],
+)
+def test_the_charset_parameter_has_no_case(content_type: str, charset: str) -> None:
+    assert charset_of(content_type) == charset
 
 
 def test_the_crawler_says_who_it_is(site: Site, fetcher: Fetcher) -> None:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from lmflow.extract.article import extract
-from lmflow.extract.charset import decode
 
 URL = "https://news.example/2026/01/02/story.html?utm_source=feed#top"
 CHINESE = [
@@ -75,9 +74,3 @@ def test_broken_json_ld_and_absurd_dates_are_ignored() -> None:
     )
     published = extract(html, "https://news.example/story").published_at
     assert published is None or published.year >= 1970
-
-
-def test_decoding_believes_bytes_over_words() -> None:
-    assert decode("é".encode("utf-8-sig")) == "é"
-    assert decode('<meta charset="iso-8859-1">“'.encode("cp1252")).endswith("“")
-    assert decode("<meta charset=nonsense>北京".encode()).endswith("北京")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ from lmflow.crawl.urls import canonical_url
 
 #: The protocol allows 50 MB uncompressed.
 _MOST_BYTES: Final = 52_428_800
+#: A sitemap has 50,000 addresses at most: twenty parameters each.
+_MOST_AMPERSANDS: Final = 1_000_000
 _GZIP: Final = b"\x1f\x8b"
+#: An ampersand that begins no reference, as many write addresses; within CDATA it is one already.
+_RAW_AMPERSAND: Final = re.compile(rb"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,40};)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,9 @@ def _entries(body: bytes) -> Iterator[Any]:
     parser = etree.XMLPullParser(
         events=("end",), tag=("{*}url", "{*}sitemap"), recover=True, resolve_entities=False, no_network=True
     )
+    if b"\0" not in body[:4] and body.count(b"&") <= _MOST_AMPERSANDS:  # not UTF-16, no flood
+        # Recovering from one, libxml2 goes on and reports no further element.
+        body = _RAW_AMPERSAND.sub(lambda found: found[1] or b"&amp;", body)
     try:
         parser.feed(body)
         for _, element in parser.read_events():

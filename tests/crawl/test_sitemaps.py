@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -38,6 +39,22 @@ def test_a_sitemap_that_breaks_off_gives_what_came_before() -> None:
     assert [item.url for item in parse(NEWS[: NEWS.index("<url><loc>java")].encode(), URL).items][:1] == [
         "https://news.example/a"
     ]
+
+
+@pytest.mark.parametrize("raw", ["a=1&b=2", "a=1&amp;b=2", "<![CDATA[a=1&b=2]]>", "a=1&b=2&"])
+def test_a_raw_ampersand_takes_no_page_away(raw: str) -> None:
+    pages = [f"<url><loc>https://news.example/{query}</loc></url>" for query in ("first", f"?{raw}", "last")]
+    found = [item.url for item in parse(f"<urlset>{''.join(pages)}</urlset>".encode(), URL).items]
+    asked = raw.replace("&amp;", "&").removeprefix("<![CDATA[").removesuffix("]]>")
+    assert found == ["https://news.example/first", f"https://news.example/?{asked}", "https://news.example/last"]
+
+
+def test_ampersands_and_open_cdata_take_linear_time() -> None:
+    for unit in (b"&", b"&a", b"<![CDATA[", b"&#"):
+        started = time.process_time()
+        with contextlib.suppress(FeedError):
+            parse(b"<urlset><url><loc>" + unit * (4_000_000 // len(unit)), URL)
+        assert time.process_time() - started < 5
 
 
 def test_entities_are_not_expanded() -> None:

@@ -51,6 +51,28 @@ def read_body(chunks: Iterable[bytes], encoding: str, max_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
+def read_start(chunks: Iterable[bytes], encoding: str, max_bytes: int) -> bytes:
+    """The beginning of the decoded body, to the end of a line where it is cut; arguments as of `read_body`.
+
+    Raises:
+        TooLargeError: the wire brought twice the cap and nothing came out of it.
+        EncodingError: unknown or damaged encoding.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for piece in _decoded(_capped(chunks, 2 * max_bytes), encoding.strip().lower()):
+            size += len(piece)
+            pieces.append(piece)
+            if size > max_bytes:
+                break
+    except TooLargeError:
+        if not size:
+            raise
+    start = b"".join(pieces)
+    return start if len(start) <= max_bytes else start[: start.rfind(b"\n", 0, max_bytes) + 1]
+
+
 def _capped(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     """Empty members can be sent for ever and decode to nothing: what comes in is counted too."""
     size = 0

@@ -22,7 +22,7 @@ import httpcore
 
 from lmflow.crawl import robots
 from lmflow.crawl.address import GuardedBackend, RequestLimits
-from lmflow.crawl.body import ACCEPT_ENCODING, EncodingError, TooLargeError, read_body
+from lmflow.crawl.body import ACCEPT_ENCODING, EncodingError, TooLargeError, read_body, read_start
 from lmflow.crawl.exchange import Address, Connections, FetchError, Response
 from lmflow.crawl.pace import HostClosedError, HostQueue, retry_after
 from lmflow.crawl.resolve import Resolver
@@ -238,7 +238,7 @@ class Fetcher:
         headers: Mapping[str, str],
         heed_robots: bool,
         content_types: Collection[str] = (),
-        max_bytes: int | None = None,
+        is_robots: bool = False,
     ) -> Fetch:
         try:
             with self.open(url, headers, heed_robots) as response:
@@ -250,7 +250,8 @@ class Fetcher:
                 elif content_types and fetch.content_type and fetch.content_type not in content_types:
                     fetch = replace(fetch, error="content_type", detail=fetch.content_type[:100])
                 else:
-                    fetch = replace(fetch, body=self._body(response, max_bytes or self.policy.max_bytes))
+                    body = _robots_body(response) if is_robots else self._body(response)
+                    fetch = replace(fetch, body=body)
             return fetch
         except _WaitingError as failure:
             return Fetch(url, error=failure.kind, detail=failure.detail, retry_at=failure.until)
@@ -263,7 +264,8 @@ class Fetcher:
         except Exception as failure:  # whatever a site makes our libraries throw is that site's record
             return Fetch(url, error="protocol", detail=repr(failure)[:200])
 
-    def _body(self, response: Response, cap: int) -> bytes:
+    def _body(self, response: Response) -> bytes:
+        cap = self.policy.max_bytes
         length = response.headers.get("content-length", "")
         if length.isdigit() and int(length[:18]) > cap:
             raise TooLargeError(f"{length[:40]} bytes announced")
@@ -284,7 +286,7 @@ class Fetcher:
                 answer = robots.kept(site)
                 if answer is None:
                     url = robots.robots_url(address.text)
-                    fetch = self._once(url, {}, heed_robots=False, max_bytes=robots.MAX_BYTES)
+                    fetch = self._once(url, {}, heed_robots=False, is_robots=True)
                     if fetch.retry_at is not None:
                         raise _WaitingError(fetch.detail, fetch.retry_at)
                     if not fetch.status:
@@ -335,6 +337,11 @@ def charset_of(content_type: str) -> str:
     """The charset parameter of a Content-Type, whose name has no case (RFC 9110, 5.6.6); empty when there is none."""
     found = _CHARSET.search(content_type)
     return found[1] if found else ""
+
+
+def _robots_body(response: Response) -> bytes:
+    """What of a robots.txt is heeded: of a longer one the beginning (RFC 9309, 2.5)."""
+    return read_start(response.iter_raw(), response.headers.get("content-encoding", ""), robots.MAX_BYTES)
 
 
 def _error(response: Response) -> str:

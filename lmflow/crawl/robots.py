@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,12 @@ from lmflow.crawl.pace import host_file
 
 #: RFC 9309, 2.5: parsers must take at least 500 KiB.
 MAX_BYTES: Final = 512_000
+#: The forms of the line that protego reads.
+_AGENT_LINE: Final = re.compile(r"\s*user(?:-|\s+)?agent(?:\s*:|\s)\s*(.*)", re.IGNORECASE)
+#: RFC 9309, 2.2.1 has letters, `-` and `_`; names with digits are in use too.
+_TOKEN: Final = re.compile(r"[\w-]*")
+_US: Final = "us"
+_OTHERS: Final = "them"
 _LIFETIME_S: Final = 24 * 3600.0  # RFC 9309, 2.4
 _UNREACHABLE_LIFETIME_S: Final = 600.0
 #: A site that asks for more than this between two requests would never be read; others stop here too (Bing: 30 s).
@@ -79,20 +86,44 @@ def rules(status: int, body: bytes, user_agent: str) -> Rules:
     Args:
         status: HTTP status after redirects, 0 when there was no answer at all.
         body: its content.
-        user_agent: how the crawler names itself; what stands before the first `/` is matched.
+        user_agent: how the crawler names itself; what stands before the first `/` is matched, whole and in any case
+            (RFC 9309, 2.2.1).
     """
     if 400 <= status < 500 and status != 429:
         return Rules(lambda url: True)  # "unavailable": anything may be fetched
     if not 200 <= status < 300:
         return Rules(lambda url: False)  # "unreachable": nothing may be fetched
-    parsed = Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff"))
-    token = user_agent.partition("/")[0].strip() or "*"
-    delay = parsed.crawl_delay(token) or 0.0
-    rate = parsed.request_rate(token)
+    text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff")
+    parsed = Protego.parse(_addressed(text, _token(user_agent.partition("/")[0])))
+    delay = parsed.crawl_delay(_US) or 0.0
+    rate = parsed.request_rate(_US)
     if rate is not None and rate.requests:
         delay = max(delay, rate.seconds / rate.requests)
     # min() also turns an infinite or absurd delay into one that can be waited for.
-    return Rules(lambda url: bool(parsed.can_fetch(url, token)), min(max(0.0, float(delay)), LONGEST_DELAY_S))
+    return Rules(lambda url: bool(parsed.can_fetch(url, _US)), min(max(0.0, float(delay)), LONGEST_DELAY_S))
+
+
+def _addressed(text: str, own: str) -> str:
+    """The rules with each group addressed to us, to others or to all.
+
+    Protego takes `User-agent: l` for every name that begins so, and `lmflow/1.0` for no name at all. It also keeps the
+    rules of a group once for each of its names: here they are three at most.
+    """
+    return "\n".join(_named(line, own) for line in text.splitlines())
+
+
+def _named(line: str, own: str) -> str:
+    found = _AGENT_LINE.match(line)
+    if not found:
+        return line
+    name = "*" if found[1].startswith("*") else _US if own and _token(found[1]) == own else _OTHERS
+    return f"User-agent: {name}"
+
+
+def _token(name: str) -> str:
+    """The product token that a name begins with, lower case: `lmflow` of `lmflow/1.0` and of `LMFlow (news)`."""
+    found = _TOKEN.match(name.strip())
+    return found[0].lower() if found else ""
 
 
 def _file(authority: str) -> Path:

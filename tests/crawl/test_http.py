@@ -12,6 +12,7 @@ import pytest
 from lmflow.crawl.address import is_public
 from lmflow.crawl.http import Fetcher, charset_of
 from lmflow.crawl.pace import retry_after
+from lmflow.crawl.robots import rules
 from lmflow.crawl.urls import canonical_url
 from tests.conftest import free_port
 from tests.crawl.authority import Authority
@@ -79,6 +80,40 @@ def test_robots_txt_closes_what_it_names_and_is_asked_once(site: Site, fetcher: 
     assert time.monotonic() - started >= 0.4
     assert fetcher.get(site.url + "/to/" + site.url + "/private/x").error == "robots"
     assert (site.asked("/robots.txt"), site.asked("/private/x")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        (b"lmflow-test", "robots"),
+        (b"LMFlow-Test/1.0", "robots"),
+        (b"lmflow-test (news) # us", "robots"),
+        (b"other\nUser agent lmflow-test", "robots"),
+        (b"l", ""),
+        (b"lmflow", ""),
+        (b"lmflow-tester", ""),
+        (b"*", ""),  # the group of our own name comes before that of all
+    ],
+)
+def test_a_group_of_robots_txt_is_ours_by_its_whole_name(site: Site, fetcher: Fetcher, name: bytes, error: str) -> None:
+    ours = b"User-agent: lmflow-test\nAllow: /\n" if name == b"*" else b""
+    site.robots = (200, ours + b"User-agent: " + name + b"\nDisallow: /\n")
+    assert fetcher.get(site.url + "/ok").error == error
+
+
+def test_of_a_long_robots_txt_the_beginning_counts(site: Site, fetcher: Fetcher) -> None:
+    site.pages["/private"] = b"secret"
+    filler = b"# a comment that says nothing\n" * 20_000
+    cut = b"User-agent: *\nDisallow: /private\n" + filler + b"Disallow: /ok\n"
+    site.robots = (200, cut)
+    assert (fetcher.get(site.url + "/private").error, fetcher.get(site.url + "/ok").error) == ("robots", "")
+
+
+def test_many_names_and_many_rules_are_read_in_time() -> None:
+    names = b"".join(b"User-agent: a%d\n" % n for n in range(12_000))
+    started = time.process_time()
+    rules(200, names + b"Disallow: /x\n" * 20_000, POLICY.user_agent)
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, ""), (403, ""), (500, "robots"), (503, "robots")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _TRACKING = re.compile(
@@ -34,11 +34,14 @@ def canonical_url(url: str) -> str:
     scheme = parts.scheme.lower()
     port = parts.port
     authority = host if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{host}:{port}"
-    query = [
-        (key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.fullmatch(key)
-    ]
-    kept = urlencode(query) if _TRACKING.search(parts.query) else parts.query
-    return urlunsplit((scheme, authority, quote(parts.path or "/", safe=_PATH_SAFE), kept, ""))
+    return urlunsplit(
+        (scheme, authority, quote(parts.path or "/", safe=_PATH_SAFE), _without_tracking(parts.query), "")
+    )
+
+
+def _without_tracking(query: str) -> str:
+    """The other parameters as they were written: in which encoding their escapes are only their site knows."""
+    return "&".join(pair for pair in query.split("&") if not _TRACKING.fullmatch(unquote(pair.partition("=")[0])))
 
 
 def authority(url: str) -> str:

@@ -200,6 +200,12 @@ def test_retry_after_is_read_as_seconds_or_date() -> None:
     [
         ("HTTP://Example.ORG:80/a?utm_source=x&b=1&utm_medium=y#frag", "http://example.org/a?b=1"),
         ("https://例え.jp/路?q=é", "https://xn--r8jz45g.jp/%E8%B7%AF?q=é"),
+        ("https://x.org/?key=%C4%E3&utm_source=rss", "https://x.org/?key=%C4%E3"),
+        ("https://x.org/?q=a%20b&utm_source=z&c=d+e", "https://x.org/?q=a%20b&c=d+e"),
+        ("https://x.org/?p&%75tm_source=z&p=", "https://x.org/?p&p="),
+        ("https://x.org/?a=1;b=2&UTM_Medium=x", "https://x.org/?a=1;b=2"),
+        ("https://x.org/?utm_source=z", "https://x.org/"),
+        ("https://x.org/?q=utm_source", "https://x.org/?q=utm_source"),
         ("https://x.org:8443", "https://x.org:8443/"),
         ("https://x.org/a%20b c", "https://x.org/a%20b%20c"),
     ],

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from lmflow.extract.posts import Post, Refusal, author_hash, moment
 
 SITE: Final = "reddit.com"
-_GONE: Final = frozenset({"[removed]", "[deleted]", "[ Removed by Reddit ]", "[ Removed by reddit ]"})
+#: What Reddit writes in the place of what it no longer shows: `[removed]`, `[deleted by user]`, `[ Removed by Reddit on
+#: account of violating the [content policy](/help/contentpolicy). ]`. `[Deleted scenes] of a film [HD]` is none.
+_GONE: Final = re.compile(r"\s*\[\s*(?:removed|deleted)(?:\s*|\s+by\s(?:[^\[\]]|\[[^\[\]]*\])*)\]\s*", re.IGNORECASE)
+_LONGEST_NOTICE: Final = 500
 _BOTS: Final = frozenset({"automoderator"})
 _CLOSED: Final = frozenset({"private", "employees_only", "gold_restricted", "user"})
 
@@ -25,7 +29,7 @@ def from_reddit(item: Mapping[str, Any], author_key: bytes) -> Post | Refusal:
     if not name or not isinstance(body, str) or not (is_comment or isinstance(item.get("title"), str)):
         return Refusal(name, "malformed")
     author = str(item.get("author") or "")
-    if body.strip() in _GONE or item.get("removed_by_category") or item.get("title") in _GONE:
+    if _is_gone(body) or item.get("removed_by_category") or _is_gone(str(item.get("title") or "")):
         return Refusal(name, "deleted")
     if item.get("subreddit_type") in _CLOSED:
         return Refusal(name, "not_public")
@@ -43,7 +47,7 @@ def from_reddit(item: Mapping[str, Any], author_key: bytes) -> Post | Refusal:
         post_id=name,
         url=f"https://www.{SITE}{link}" if link.startswith("/") else "",
         text=text,
-        author=author_hash(author_key, SITE, author) if author and author not in _GONE else "",
+        author=author_hash(author_key, SITE, author) if author and not _is_gone(author) else "",
         published_at=moment(item.get("created_utc")),
         edited_at=moment(item["edited"]) if item.get("edited") not in (None, False, True) else None,
         language="",
@@ -54,6 +58,10 @@ def from_reddit(item: Mapping[str, Any], author_key: bytes) -> Post | Refusal:
         title=title,
         root_id=str(item.get("link_id") or "") if is_comment else name,
     )
+
+
+def _is_gone(text: str) -> bool:
+    return len(text) <= _LONGEST_NOTICE and _GONE.fullmatch(text) is not None
 
 
 def _text(body: str) -> str:

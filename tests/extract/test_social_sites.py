@@ -62,10 +62,28 @@ def test_a_post_on_its_authors_own_page_of_reddit_does_not_name_him_by_its_addre
 
 
 @pytest.mark.parametrize(
+    "body",
+    ["[Deleted scenes] of the film [HD]", "[removed] by whom?", "[deleted](https://x.org/a)", "[removed" + " " * 400],
+)
+def test_words_about_removal_are_a_post(body: str) -> None:
+    assert isinstance(from_reddit({**ANSWER, "body": body}, KEY), Post)
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"body": "[removed]"}, "deleted"),
         ({"body": "[deleted]"}, "deleted"),
+        (
+            {
+                "body": "[ Removed by Reddit on account of violating the [content policy](/help/contentpolicy). ]",
+            },
+            "deleted",
+        ),
+        ({"body": "[ Removed by reddit in response to a copyright notice. ]\n"}, "deleted"),
+        ({"body": "[removed by reddit]"}, "deleted"),
+        ({"title": "[deleted by user]"}, "deleted"),
+        ({"title": "[ Removed by moderator ]"}, "deleted"),
         ({"removed_by_category": "moderator"}, "deleted"),
         ({"subreddit_type": "private"}, "not_public"),
         ({"author": "AutoModerator"}, "bot"),

@@ -19,6 +19,10 @@ import httpcore
 from lmflow.crawl.resolve import MOST_ADDRESSES, Resolver
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+#: What IANA gives out; all else is reserved (RFC 4291, 2.4), such as fec0:: of the deprecated site-local addresses.
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+#: RFC 9637, which Python 3.11 does not know.
+_DOCUMENTATION: Final = ipaddress.IPv6Network("3fff::/20")
 _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
@@ -43,6 +47,8 @@ def is_public(address: str) -> bool:
             return False
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _GLOBAL_UNICAST or ip in _DOCUMENTATION:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

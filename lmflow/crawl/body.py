@@ -14,6 +14,11 @@ import zstandard
 
 #: What we ask for; anything else that comes back is an error.
 ACCEPT_ENCODING: Final = "gzip, deflate, br, zstd"
+#: What servers write in Content-Encoding that names no coding (RFC 9110, 8.4.1): nothing was done to the body.
+_NO_CODING: Final = frozenset(
+    {"", "identity", "none", "binary", "7bit", "8bit", "utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1251"}
+)
+_GZIP: Final = b"\x1f\x8b"
 _STEP: Final = 1 << 16
 #: RFC 9659: content-coding zstd must not need a larger window.
 _ZSTD_WINDOW: Final = 8 << 20
@@ -84,7 +89,9 @@ def _capped(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
 
 
 def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterable[bytes]:
-    if encoding in ("", "identity"):
+    # A list without what names no coding; its empty elements count for nothing (RFC 9110, 5.6.1).
+    encoding = ", ".join(token for name in encoding.split(",") if (token := name.strip()) not in _NO_CODING)
+    if not encoding:
         return chunks
     if encoding in ("gzip", "x-gzip", "deflate"):
         return _inflated(chunks)
@@ -96,22 +103,36 @@ def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterable[bytes]:
 
 
 def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Gzip (one or several members), zlib, or raw deflate, a bounded step at a time."""
+    """Gzip (one or several members), zlib, or raw deflate, a bounded step at a time.
+
+    What stands behind a complete stream and begins no further member of gzip (a line end, a comment that says how long
+    the page took) is ignored, as gzip itself ignores it.
+    """
     stream = None
-    for chunk in chunks:
+    held = b""  # a byte that may begin a further member
+    for piece in chunks:
+        chunk, held = held + piece, b""
         while chunk:
+            if stream is not None and stream.eof:
+                if not _GZIP.startswith(chunk[:2]):
+                    for _ in chunks:  # read to its end, so that the connection can go on
+                        pass
+                    return
+                if len(chunk) == 1:
+                    held = chunk
+                    break
             if stream is None or stream.eof:
                 # A zlib or gzip header starts so; servers that say deflate also send it without any.
                 raw = chunk[0] != 0x1F and (chunk[0] & 0x0F) != 8
                 stream = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS | 32)
             try:
-                piece = stream.decompress(chunk, _STEP)
+                inflated = stream.decompress(chunk, _STEP)
             except zlib.error as error:
                 raise EncodingError(str(error)) from None
-            if piece:
-                yield piece
+            if inflated:
+                yield inflated
             chunk = stream.unused_data if stream.eof else stream.unconsumed_tail
-            if not piece and chunk and not stream.eof:
+            if not inflated and chunk and not stream.eof:
                 raise EncodingError("no progress")
     if stream is not None and not stream.eof:
         raise EncodingError("the compressed body breaks off")

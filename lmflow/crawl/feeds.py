@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from calendar import timegm
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,8 +38,9 @@ def parse(body: bytes, url: str, headers: Mapping[str, str]) -> list[Item]:
     Raises:
         FeedError: it is not a feed.
     """
-    is_json = body.lstrip()[:1] == b"{"
-    items = _json_items(body, url) if is_json else _xml_items(body, url, headers)
+    unmarked = body.removeprefix(BOM_UTF8)
+    is_json = unmarked.lstrip()[:1] == b"{"
+    items = _json_items(unmarked, url) if is_json else _xml_items(body, url, headers)
     unique: dict[str, Item] = {}
     for item in items:
         unique.setdefault(item.url, item)

@@ -32,6 +32,7 @@ def test_atom_and_json_feeds_are_read() -> None:
     assert parse(atom, URL, {}) == [Item("https://x.org/a", "A", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))]
     json_feed = b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1", "url": "/b", "title": "B"}, 7]}'
     assert parse(json_feed, URL, {}) == [Item("https://news.example/b", "B", None)]
+    assert parse(b"\xef\xbb\xbf\n" + json_feed, URL, {}) == [Item("https://news.example/b", "B", None)]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><body>Sorry</body></html>", b"{}", b"{", b"\x00\xff"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lmflow.crawl.address import is_public
+from lmflow.crawl.body import read_body
 from lmflow.crawl.http import Fetcher, charset_of
 from lmflow.crawl.pace import retry_after
 from lmflow.crawl.robots import rules
@@ -32,6 +34,20 @@ def test_every_encoding_that_is_asked_for_is_read(site: Site, fetcher: Fetcher, 
     fetch = fetcher.get(f"{site.url}/page?encoding={encoding}")
     assert (fetch.error, fetch.headers["content-encoding"]) == ("", encoding)
     assert fetch.body == site.pages["/page"]
+
+
+@pytest.mark.parametrize("behind", [b"\r\n", b"<!-- 0.01s -->", b"\0" * 100, b"\x1f", b"\x1fx", b"x" * 100_000])
+@pytest.mark.parametrize("step", [1, 7, 1 << 16])
+def test_what_stands_behind_a_complete_gzip_is_ignored(behind: bytes, step: int) -> None:
+    whole = gzip.compress(b"one ") + gzip.compress(b"two") + behind
+    chunks = (whole[at : at + step] for at in range(0, len(whole), step))
+    assert read_body(chunks, "gzip", 1_000_000) == b"one two"
+
+
+@pytest.mark.parametrize("encoding", ["none", "UTF-8", "identity, none", "binary", ","])
+def test_an_encoding_that_names_no_coding_is_none(encoding: str) -> None:
+    assert read_body([b"words"], encoding, 100) == b"words"
+    assert read_body([gzip.compress(b"words")], f"gzip, {encoding}", 100) == b"words"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ _DENSE_SCRIPTS: Final = frozenset({"zh", "ja", "ko", "yue", "wuu"})
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}")
 
 
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Article:
     """What a page says. `text` is empty when no article was found; `url` is the page's canonical address."""
@@ -84,9 +87,7 @@ def _complete(facts: page_facts.PageFacts, tree: Any) -> None:
     """Title, authors and date as trafilatura finds them in the page itself, where its head does not say."""
     from trafilatura.metadata import extract_author, extract_title
 
-    headings = tree.findall(".//h1")
-    if len(headings) == 1:  # what a reader sees, without the name of the site
-        facts.title = _one_line("".join(headings[0].itertext())) or facts.title
+    facts.title = _heading(tree, facts.title) or facts.title
     facts.title = _one_line(facts.title or extract_title(tree) or "")
     if not facts.authors:
         facts.authors = tuple(filter(None, (_one_line(name) for name in (extract_author(tree) or "").split(";"))))
@@ -94,6 +95,22 @@ def _complete(facts: page_facts.PageFacts, tree: Any) -> None:
         from htmldate import find_date
 
         facts.published_at = page_facts.time(find_date(tree, extensive_search=False, original_date=True) or "")
+
+
+def _heading(tree: Any, declared: str) -> str:
+    """The headline as a reader sees it, without the name of the site; empty where no heading is known to be it.
+
+    The only one within an `article`, else the only one of the page; and one that has nothing of the title that the
+    page declares is the site's name.
+    """
+    headings = tree.findall(".//article//h1")
+    if len(headings) != 1:
+        headings = tree.findall(".//h1")
+    heading = _one_line("".join(headings[0].itertext())) if len(headings) == 1 else ""
+    if not declared:
+        return heading
+    words, stated = set(_WORD.findall(heading.lower())), set(_WORD.findall(declared.lower()))
+    return heading if 2 * len(words & stated) >= min(len(words), len(stated)) else ""
 
 
 @cache

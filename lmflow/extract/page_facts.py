@@ -19,7 +19,13 @@ _DATE_METAS: Final = (
     "publishdate", "publish_date", "parsely-pub-date", "sailthru.date", "weibo:article:create_at", "apub:time",
 )  # fmt: skip
 _AUTHOR_METAS: Final = ("author", "article:author", "parsely-author", "sailthru.author", "dc.creator", "byl")
-_ARTICLE_TYPE = re.compile(r"Article|NewsArticle|BlogPosting|Report|LiveBlogPosting|WebPage", re.I)
+#: schema.org's Article and the types below it, which state the article; a WebPage states its page.
+_ARTICLE_TYPE = re.compile(r"Article|Posting|Report", re.I)
+_PAGE_TYPE = re.compile(r"WebPage", re.I)
+#: What hides JSON from parsers of old.
+_WRAPPING = re.compile(r"\A\s*(?://\s*)?(?:<!\[CDATA\[|<!--)|(?:(?://\s*)?\]\]>|-->)\s*\Z")
+#: How JavaScript writes a date; `+0800` after GMT is an offset.
+_SCRIPT_DATE = re.compile(r"^[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{4}) ([\d:]{8}) GMT([+-]\d{4})\b")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*$")
 _BYLINE = re.compile(r"^(?:by|von|par|por|di|door|af|av|od|文|记者|記者)[\s:：]+", re.I)
 _TAG = re.compile(r"<[^>]{1,200}>")
@@ -43,14 +49,18 @@ def read(tree: Any) -> PageFacts:
     """The facts of a parsed page (an lxml tree, unchanged)."""
     metas: dict[str, str] = {}
     for meta in tree.iter("meta"):
-        name = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower()
+        name = (
+            meta.get("property") or meta.get("name") or meta.get("itemprop") or meta.get("http-equiv") or ""
+        ).lower()
         metas.setdefault(name, (meta.get("content") or "").strip())
     linked = _LinkedData.read(tree)
     facts = PageFacts(title=linked.headline or metas.get("og:title", ""), body=linked.body)
-    facts.canonical = next(
-        (link.get("href", "") for link in tree.iter("link") if (link.get("rel") or "").lower() == "canonical"), ""
+    linked_to = (
+        link.get("href", "") for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split()
     )
-    for tag in (tree.get("lang"), tree.get("xml:lang"), metas.get("og:locale"), metas.get("content-language")):
+    facts.canonical = _resolved(next(linked_to, "") or metas.get("og:url", ""), tree)
+    languages = (tree.get("lang"), tree.get("xml:lang"), metas.get("og:locale"), metas.get("content-language"))
+    for tag in (*languages, linked.language):
         if tag and _LANGUAGE_TAG.match(tag.strip()):
             facts.language = re.split("[-_]", tag.strip())[0].lower()
             break
@@ -60,6 +70,15 @@ def read(tree: Any) -> PageFacts:
     named = linked.authors or [metas[name] for name in _AUTHOR_METAS if metas.get(name)][:1]
     facts.authors = tuple(dict.fromkeys(filter(None, map(_person, named))))
     return facts
+
+
+def _resolved(href: str, tree: Any) -> str:
+    """An address as it stands, resolved against the page's `base` element if it has one (WHATWG HTML, 4.2.3)."""
+    base = tree.find(".//base[@href]") if href else None
+    try:
+        return urljoin(base.get("href").strip(), href.strip()) if base is not None else href
+    except ValueError:
+        return href
 
 
 def canonical(declared: str, url: str) -> str:
@@ -77,8 +96,8 @@ def canonical(declared: str, url: str) -> str:
 
 
 def time(text: str) -> datetime | None:
-    """ISO 8601 or RFC 5322, in UTC (assumed where no zone is given); None for other words and impossible years."""
-    text = text.strip()
+    """ISO 8601, RFC 5322 or JavaScript's form, in UTC (assumed where no zone is given); None for impossible years."""
+    text = _SCRIPT_DATE.sub(r"\2 \1 \3 \4 \5", text.strip())
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -101,38 +120,47 @@ class _LinkedData:
     authors: list[str]
     dates: list[str]
     body: str
+    language: str
 
     @classmethod
     def read(cls, tree: Any) -> _LinkedData:
-        found = cls("", [], [], "")
+        objects: list[dict[str, Any]] = []
+        loose: list[str] = []
         for script in tree.iter("script"):
             content = script.text or ""
             if "ld+json" not in (script.get("type") or "") and "datePublished" not in content:
                 continue
             try:
-                blocks = list(_articles(json.loads(content, strict=False)))
+                objects += _objects(json.loads(_WRAPPING.sub("", content), strict=False))
             except (ValueError, RecursionError):
-                found.dates += re.findall(r"\"datePublished\"\s*:\s*\"([^\"]{8,40})\"", content)[:3]
-                continue
-            for block in blocks:
-                found._add(block)
+                loose += re.findall(r"\"datePublished\"\s*:\s*\"([^\"]{8,40})\"", content)[:3]
+        named = {one["@id"]: one for one in objects if isinstance(one.get("@id"), str) and "name" in one}
+        found = cls("", [], [], "", "")
+        # An article's own words first, then its page's; of other things (a site, a film) only the date, and last.
+        kinds = [str(one.get("@type", "")) for one in objects]
+        for kind in (_ARTICLE_TYPE, _PAGE_TYPE):
+            for one, name in zip(objects, kinds, strict=True):
+                if kind.search(name):
+                    found._add(one, named)
+        found.dates += loose
+        found.dates += [one["datePublished"] for one in objects if isinstance(one.get("datePublished"), str)]
         return found
 
-    def _add(self, block: dict[str, Any]) -> None:
+    def _add(self, block: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
         if isinstance(block.get("datePublished"), str):
             self.dates.append(block["datePublished"])
-        if not _ARTICLE_TYPE.search(str(block.get("@type", ""))):
-            return
         if not self.headline and isinstance(block.get("headline"), str):
             self.headline = plain(block["headline"])
         if not self.authors:
-            self.authors = list(_names(block.get("author")))
+            self.authors = list(_names(block.get("author"), named))
+        if not self.language and isinstance(block.get("inLanguage"), str):
+            self.language = block["inLanguage"]
         body = block.get("articleBody")
         if isinstance(body, str) and len(body) > len(self.body):
             self.body = plain(body)
 
 
-def _articles(data: Any) -> Iterator[dict[str, Any]]:
+def _objects(data: Any) -> Iterator[dict[str, Any]]:
     """Every object of a JSON-LD block, outermost first, without recursion; a bounded number of them."""
     queue, seen = [data], 0
     while queue and seen < _MOST_VALUES * 16:
@@ -145,8 +173,11 @@ def _articles(data: Any) -> Iterator[dict[str, Any]]:
             queue += [inner for inner in value if isinstance(inner, (dict, list))]
 
 
-def _names(author: Any) -> Iterator[str]:
+def _names(author: Any, named: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Names of authors: text, objects, or references to objects of the same page (JSON-LD 1.1, 3.3)."""
     for one in (author if isinstance(author, list) else [author])[:_MOST_VALUES]:
+        if isinstance(one, dict) and "name" not in one:
+            one = named.get(str(one.get("@id")), one)
         name = one.get("name") if isinstance(one, dict) else one
         for each in name if isinstance(name, list) else [name]:
             if isinstance(each, str):

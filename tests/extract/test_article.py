@@ -74,3 +74,88 @@ def test_broken_json_ld_and_absurd_dates_are_ignored() -> None:
     )
     published = extract(html, "https://news.example/story").published_at
     assert published is None or published.year >= 1970
+
+
+def with_head(head: str, body: str = "") -> bytes:
+    words = "".join(f"<p>{line}</p>" for line in ENGLISH)
+    article = f"<article><h2>Fire nears town</h2>{words}</article>"
+    return f"<html><head>{head}</head><body>{body}<main>{article}</main></body></html>".encode()
+
+
+def linked(data: str) -> str:
+    return f'<script type="application/ld+json">{data}</script>'
+
+
+ARTICLE = """{"@type": "NewsArticle", "headline": "Fire nears town", "author": {"name": "Ann Lee"},
+ "datePublished": "2026-01-02T08:30:00Z"}"""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        """{"@type": "WebPage", "headline": "Site", "author": {"name": "Webmaster"}, "datePublished": "1999-01-01"}""",
+        """{"@type": "WebSite", "datePublished": "1999-01-01"}""",
+        """{"@type": "VideoObject", "datePublished": "2025-12-31", "author": {"name": "Cutter"}}""",
+    ],
+)
+def test_an_articles_own_words_come_before_those_of_its_page(other: str) -> None:
+    for blocks in (linked(other) + linked(ARTICLE), linked(f"[{other}, {ARTICLE}]")):
+        article = extract(with_head(blocks), URL)
+        assert (article.title, article.authors) == ("Fire nears town", ("Ann Lee",))
+        assert article.published_at == datetime(2026, 1, 2, 8, 30, tzinfo=UTC)
+    assert extract(with_head(linked(other)), URL).published_at is not None  # better than nothing
+
+
+def test_an_author_may_be_a_reference_within_the_page() -> None:
+    graph = """{"@graph": [{"@type": "NewsArticle", "author": {"@id": "#ann"}}, {"@type": "Person", "@id": "#ann",
+     "name": "Ann Lee"}]}"""
+    assert extract(with_head(linked(graph)), URL).authors == ("Ann Lee",)
+
+
+@pytest.mark.parametrize("form", ["//<![CDATA[\n{}\n//]]>", "<![CDATA[{}]]>", "<!--\n{}\n-->"])
+def test_json_ld_may_be_wrapped(form: str) -> None:
+    article = extract(with_head(linked(form.replace("{}", ARTICLE))), URL)
+    assert (article.title, article.authors) == ("Fire nears town", ("Ann Lee",))
+
+
+def test_a_date_as_javascript_writes_it_keeps_its_zone() -> None:
+    head = '<meta name="date" content="Wed May 01 2024 12:00:00 GMT+0800 (China Standard Time)">'
+    assert extract(with_head(head), URL).published_at == datetime(2024, 5, 1, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<header><h1>Example Site</h1></header>", "<h1><a href='/'>Example Site</a></h1>"],
+)
+def test_the_name_of_the_site_is_not_the_headline(body: str) -> None:
+    article = extract(with_head('<meta property="og:title" content="Fire nears town">', body), URL)
+    assert article.title == "Fire nears town"
+    assert "Fire nears town" not in article.text and ENGLISH[0] in article.text
+
+
+def test_of_two_main_headings_the_articles_own_is_the_title() -> None:
+    html = with_head("<title>x</title>", "<h1>Example Site</h1>").replace(b"h2>", b"h1>")
+    assert extract(html, URL).title == "Fire nears town"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<meta http-equiv="Content-Language" content="de">',
+        linked("""{"@type": "NewsArticle", "inLanguage": "de-AT"}"""),
+    ],
+)
+def test_a_page_names_its_language_in_many_ways(head: str) -> None:
+    assert extract(with_head(head), URL).language == "de"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<link rel="canonical shortlink" href="/2026/fire">',
+        '<meta property="og:url" content="https://news.example/2026/fire">',
+        '<base href="https://news.example/2026/"><link rel="canonical" href="fire">',
+    ],
+)
+def test_a_page_names_its_address_in_many_ways(head: str) -> None:
+    assert extract(with_head(head), URL).url == "https://news.example/2026/fire"

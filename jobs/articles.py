@@ -23,7 +23,7 @@ from lmflow.lake import Lake, Objects
 VISITS: Final = pa.schema(
     [
         *((name, pa.string()) for name in ("url", "source", "error", "detail", "etag", "last_modified")),
-        *((name, pa.string()) for name in ("final_url", "charset", "raw_key")),
+        *((name, pa.string()) for name in ("final_url", "charset", "raw_key", "listed_at")),
         *((name, pa.int64()) for name in ("status", "attempts", "offset", "length")),
         *((name, pa.timestamp("us", tz="UTC")) for name in ("fetched_at", "retry_at")),
     ]

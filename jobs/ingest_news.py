@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -245,7 +245,7 @@ def _choose(
 ) -> None:
     """Sort items into pages to visit, and those whose outcome is known."""
     home = authority(source.feed)
-    listed = {item.url for item in items}
+    listed = {item.url: item.published_at for item in items}
     for url in listed:
         if url in plan.targets:  # another feed lists it too
             continue
@@ -257,7 +257,7 @@ def _choose(
         elif _is_forgotten(url, gone):
             plan.tally.add(source.name, "skipped:forgotten")
         elif state is None or state["next_due"] is None or state["next_due"] <= now:
-            plan.targets[url] = _target(url, source, state)
+            plan.targets[url] = _target(url, source, state, listed[url])
         else:
             plan.tally.add(source.name, "skipped:waiting" if state["error"] else UNCHANGED)
     for url, state in pages.items():
@@ -276,10 +276,11 @@ def _is_forgotten(url: str, gone: Collection[str]) -> bool:
         return False
 
 
-def _target(url: str, source: NewsSource, state: Mapping[str, Any] | None) -> Target:
+def _target(url: str, source: NewsSource, state: Mapping[str, Any] | None, listed_at: datetime | None = None) -> Target:
+    target = Target(url, source.name, listed_at=listed_at.isoformat() if listed_at else "")
     if state is None or state["error"]:
-        return Target(url, source.name)
-    return Target(url, source.name, state["etag"] or "", state["last_modified"] or "")
+        return target
+    return replace(target, etag=state["etag"] or "", last_modified=state["last_modified"] or "")
 
 
 def _take_over(

@@ -47,6 +47,7 @@ class Target:
     source: str
     etag: str = ""
     last_modified: str = ""
+    listed_at: str = ""  # the date that its feed gives it, ISO 8601
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Visit:
     raw_key: str = ""
     offset: int = 0
     length: int = 0
+    listed_at: str = ""  # as of the target
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,4 +292,5 @@ def _visit(target: Target, answer: Fetch) -> Visit:
         retry_at=answer.retry_at,
         final_url=answer.final_url,
         charset=answer.charset,
+        listed_at=target.listed_at,
     )

@@ -10,13 +10,14 @@ from lmflow.crawl.urls import authority
 from lmflow.crawl.warc import Place, read_response
 from lmflow.extract.article import extract
 from lmflow.extract.documents import Document, Known, Outcome, news_id
+from lmflow.extract.page_facts import time as stated_time
 from lmflow.lake import Objects
 
 
 def documents(
     visits: Iterable[Visit], sources: Mapping[str, NewsSource], known: Known, objects: Objects
 ) -> Iterator[Outcome]:
-    """One outcome for each fetched page.
+    """One outcome for each fetched page; a page without a date has the one that its feed gave it.
 
     Args:
         visits: with a `raw_key`, in any order; neighbours of one file are read fastest.
@@ -41,7 +42,7 @@ def documents(
             url=article.url,
             title=article.title,
             text=article.text,
-            published_at=article.published_at,
+            published_at=article.published_at or stated_time(visit.listed_at),
             fetched_at=visit.fetched_at,
             license=source.license,
             raw_uri=f"{objects.uri(visit.raw_key)}#offset={visit.offset}&length={visit.length}",

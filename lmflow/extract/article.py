@@ -100,17 +100,19 @@ def _complete(facts: page_facts.PageFacts, tree: Any) -> None:
 def _heading(tree: Any, declared: str) -> str:
     """The headline as a reader sees it, without the name of the site; empty where no heading is known to be it.
 
-    The only one within an `article`, else the only one of the page; and one that has nothing of the title that the
-    page declares is the site's name.
+    The only main heading within an `article`, else the only one of the page. That may be the site's name: it is when it
+    has no word of the title that the page declares, and in the page's `header` when it has less than half of them.
     """
-    headings = tree.findall(".//article//h1")
+    own = tree.findall(".//article//h1")
+    headings = own if len(own) == 1 else tree.findall(".//h1")
     if len(headings) != 1:
-        headings = tree.findall(".//h1")
-    heading = _one_line("".join(headings[0].itertext())) if len(headings) == 1 else ""
-    if not declared:
+        return ""
+    heading = _one_line("".join(headings[0].itertext()))
+    if own or not declared:
         return heading
     words, stated = set(_WORD.findall(heading.lower())), set(_WORD.findall(declared.lower()))
-    return heading if 2 * len(words & stated) >= min(len(words), len(stated)) else ""
+    least = min(len(words), len(stated)) / 2 if next(headings[0].iterancestors("header"), None) is not None else 1
+    return heading if len(words & stated) >= least else ""
 
 
 @cache

@@ -103,8 +103,9 @@ def _heading(tree: Any, declared: str) -> str:
     The only main heading within an `article`, else the only one of the page. That may be the site's name: it is when it
     has no word of the title that the page declares, and in the page's `header` when it has less than half of them.
     """
-    own = tree.findall(".//article//h1")
-    headings = own if len(own) == 1 else tree.findall(".//h1")
+    every = list(tree.iter("h1"))
+    own = [heading for heading in every if next(heading.iterancestors("article"), None) is not None]
+    headings = own if len(own) == 1 else every
     if len(headings) != 1:
         return ""
     heading = _one_line("".join(headings[0].itertext()))

@@ -131,7 +131,7 @@ class _LinkedData:
             if "ld+json" not in (script.get("type") or "") and "datePublished" not in content:
                 continue
             try:
-                objects += _objects(json.loads(_WRAPPING.sub("", content), strict=False))
+                objects += _objects(json.loads(_unwrapped(content), strict=False))
             except (ValueError, RecursionError):
                 loose += re.findall(r"\"datePublished\"\s*:\s*\"([^\"]{8,40})\"", content)[:3]
         named = {one["@id"]: one for one in objects if isinstance(one.get("@id"), str) and "name" in one}
@@ -158,6 +158,10 @@ class _LinkedData:
         body = block.get("articleBody")
         if isinstance(body, str) and len(body) > len(self.body):
             self.body = plain(body)
+
+
+def _unwrapped(content: str) -> str:
+    return _WRAPPING.sub("", content) if _WRAPPING.match(content) else content
 
 
 def _objects(data: Any) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,8 @@
 similarity s meet in a band with probability 1-(1-s^8)^14 (0.92 at s = 0.8, 0.5 at 0.67). A unit is a folded word, or a
 single character of a script without spaces: for Chinese, shingles are 5 characters of the text without its spaces and
 punctuation (see `lmflow.text.shingles`). A document of fewer than 5 units has no shingle and no bands: only its exact
-text is compared, so that short texts do not all share one signature.
+text is compared, so that short texts do not all share one signature. Digits are 0 in shingles and as they are in the
+key of the text: tables and reports that differ in their numbers are alike, and not the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import rensa
 from numpy.typing import NDArray
 
-from lmflow.text.shingles import SHINGLE_UNITS, units
+from lmflow.text.shingles import SHINGLE_UNITS, fold, units_of
 
 HASHES: Final = 112
 BANDS: Final = 14
@@ -55,6 +56,15 @@ class Fingerprints:
         return Fingerprints(self.n_shingles[index], self.signatures[index], self.keys[index])
 
 
+def joined(one: Fingerprints, other: Fingerprints) -> Fingerprints:
+    """The fingerprints of some documents and, behind them, of others."""
+    return Fingerprints(
+        np.concatenate([one.n_shingles, other.n_shingles]),
+        np.concatenate([one.signatures, other.signatures]),
+        np.concatenate([one.keys, other.keys]),
+    )
+
+
 class _UnitHashes(dict[str, int]):
     """64-bit hashes of units, each computed once; the same in every process and version of Python."""
 
@@ -74,9 +84,9 @@ def fingerprint(texts: Sequence[str]) -> Fingerprints:
     keys = np.zeros((len(texts), KEYS), np.int64)
     hashed: list[NDArray[np.uint64]] = []
     for row, text in enumerate(texts):
-        found = units(text)
-        keys[row, 0] = np.uint64(_hash64(" ".join(found).encode("utf-8", "surrogatepass"))).astype(np.int64)
-        shingles = run_hashes(found, SHINGLE_UNITS)
+        folded = fold(text)
+        keys[row, 0] = np.uint64(_hash64(folded.encode("utf-8", "surrogatepass"))).astype(np.int64)
+        shingles = run_hashes(units_of(folded), SHINGLE_UNITS)
         n_shingles[row] = len(shingles)
         hashed.append(shingles)
     signatures = _signatures(hashed)

@@ -1,9 +1,11 @@
 """Two spellings of one text fold to the same units."""
 
+import opencc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmflow.samples import corpus
 from lmflow.text.shingles import fold, shingles, units
 
 
@@ -16,10 +18,30 @@ from lmflow.text.shingles import fold, shingles, units
         ("Ａ４纸、Ｂ５纸", "A0纸B0纸"),
         ("well-known", "well known"),
         ("國家主席發表新年講話", "国家主席发表新年讲话"),
+        ("Die Straße war groß und weiß.", "DIE STRASSE WAR GROSS UND WEISS"),
+        ("Ο δρόμος προς τους κήπους της πόλης", "Ο ΔΡΌΜΟΣ ΠΡΟΣ ΤΟΥΣ ΚΉΠΟΥΣ ΤΗΣ ΠΌΛΗΣ"),
+        ("He doesn't, they’re, weʼll: I'm sure", "he doesnt theyre well im sure"),
+        ("مرحبـــا بالعالم", "مرحبا بالعالم"),
+        ("他背著書包，瞭解情況，藉口好像是覆查", "他背着书包，了解情况，借口好象是复查"),
     ],
 )
 def test_spelling_details_do_not_count(one: str, other: str) -> None:
-    assert fold(one) == fold(other)
+    assert units(one) == units(other)
+
+
+def test_numbers_make_another_text_of_the_same_shingles() -> None:
+    one, other = "In 2019 the team won 12 games and lost 3.", "In 2020 the team won 14 games and lost 5."
+    assert fold(one) != fold(other) and shingles(one) == shingles(other)
+    assert fold("１２ кг ٣") == fold("12 КГ 3")
+
+
+@pytest.mark.parametrize("spelling", ["s2t", "s2tw", "s2hk"])
+def test_what_is_copied_in_taiwan_or_hong_kong_folds_to_the_original(spelling: str) -> None:
+    texts = ["\n".join(article.paragraphs) for article in corpus.peoples_daily()[:300]]
+    texts += [post.text for post in corpus.reviews()[:300]]
+    convert = opencc.OpenCC(spelling).convert
+    different = sum(a != b for text in texts for a, b in zip(units(text), units(convert(text)), strict=True))
+    assert different <= sum(map(len, texts)) / 50_000
 
 
 def test_units_are_words_or_single_characters_by_script() -> None:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
+from lmflow.corpus import kin
 from lmflow.corpus import split as splits
 from lmflow.corpus.dedup import NEAR, Keeping, Match, Stored, cluster
-from lmflow.corpus.fingerprint import Fingerprints
+from lmflow.corpus.fingerprint import Fingerprints, joined
 from lmflow.corpus.policy import Failure
 
 #: Rules of this module, beside those of the policy.
@@ -42,6 +44,15 @@ class Member(NamedTuple):
     source: str
     cluster_id: str
     split: str
+    kin_id: str
+
+
+class Place(NamedTuple):
+    """Where a kept document stands: its duplicate cluster, its split, and the kin group that decided the split."""
+
+    cluster_id: str
+    split: str
+    kin_id: str
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,8 @@ class Before:
         newest: the newest revision known of each document that the unit brings again; those that came while a
             tombstone stood do not count.
         members: the corpus, by doc_id.
-        stored: fingerprints that share a key with the unit's, earliest first, without the documents that the unit
-            replaces; `kept` and `cluster_ids` as they are now.
+        stored: fingerprints that share a key with the unit's (of the text, of a band, or one of `kin`), earliest first,
+            without the documents that the unit replaces; `kept` and `cluster_ids` as they are now.
         forgotten: doc_ids with a tombstone.
         again: the unit is the corpus itself, decided on again: members are in it, and keep their split.
         addresses: of the unit's documents, row for row, from `address.shared`; left out: none is shared.
@@ -77,19 +88,19 @@ class Admission:
         failures: all rules a document broke; none means that it is kept.
         duplicate_of: the kept document it is a copy of.
         cluster_ids: its duplicate cluster; None for documents that were never compared.
-        splits: train, valid or test for kept documents.
+        places: of kept documents; None for the others.
         superseded: stored documents replaced by a newer revision -> that revision.
         withdrawn: members of the corpus that leave it as copies (keep policy drop_all) -> the failure and its copy.
-        moved: members of the corpus whose cluster or split has changed -> (cluster id, split).
+        moved: members of the corpus whose place has changed.
     """
 
     failures: list[list[Failure]]
     duplicate_of: list[str | None]
     cluster_ids: list[str | None]
-    splits: list[str | None]
+    places: list[Place | None]
     superseded: dict[str, int] = field(default_factory=dict)
     withdrawn: dict[str, tuple[Failure, str]] = field(default_factory=dict)
-    moved: dict[str, tuple[str, str]] = field(default_factory=dict)
+    moved: dict[str, Place] = field(default_factory=dict)
 
     @property
     def kept(self) -> list[bool]:
@@ -122,7 +133,7 @@ def admit(
         if doc_id in before.forgotten:
             outcome.failures[row].append(Failure(FORGOTTEN, 1.0, 0.0))
     merged = _deduplicate(unit, doc_ids, prints, before, outcome, keeping or Keeping())
-    _assign_splits(unit, doc_ids, merged, before, outcome, regime)
+    _assign_splits(unit, doc_ids, prints, merged, before, outcome, regime)
     return outcome
 
 
@@ -241,39 +252,67 @@ def _failure(match: Match) -> Failure:
 def _assign_splits(
     unit: pa.Table,
     doc_ids: Sequence[str],
+    prints: Fingerprints,
     merged: Mapping[str, str],
     before: Before,
     outcome: Admission,
     regime: splits.Regime | None,
 ) -> None:
+    """Give every kept document the split of its kin group; members whose group has changed move."""
     kept = in_order(unit, [row for row, failures in enumerate(outcome.failures) if not failures], before.since)
     leaving = outcome.superseded.keys() | outcome.withdrawn.keys() | (set(doc_ids) if before.again else set())
     staying = [member for member in before.members.values() if member.doc_id not in leaving]
+    group_of = _kin_groups(kept, prints, staying, merged, before, outcome)
+    groups = {row: group_of[str(outcome.cluster_ids[row])] for row in kept}
     parts: defaultdict[str, set[str]] = defaultdict(set)
     for member in staying:
-        parts[merged.get(member.cluster_id, member.cluster_id)].add(member.split)
+        parts[group_of[member.cluster_id]].add(member.split)
     for row in kept:  # a new revision stays where the old one was
         if doc_ids[row] in before.members and (before.again or doc_ids[row] in outcome.superseded):
-            parts[str(outcome.cluster_ids[row])].add(before.members[doc_ids[row]].split)
-    split_of = {cluster_id: splits.joined(found) for cluster_id, found in parts.items()}
+            parts[groups[row]].add(before.members[doc_ids[row]].split)
+    split_of = {group: splits.joined(found) for group, found in parts.items()}
 
     counts: defaultdict[splits.Stratum, Counter[str]] = defaultdict(Counter)
     for member in staying:
-        cluster_id = merged.get(member.cluster_id, member.cluster_id)
-        counts[member.lang, member.source][split_of[cluster_id]] += 1
-        if (cluster_id, split_of[cluster_id]) != (member.cluster_id, member.split):
-            outcome.moved[member.doc_id] = (cluster_id, split_of[cluster_id])
+        group = group_of[member.cluster_id]
+        counts[member.lang, member.source][split_of[group]] += 1
+        place = Place(merged.get(member.cluster_id, member.cluster_id), split_of[group], group)
+        if place != (member.cluster_id, member.split, member.kin_id):
+            outcome.moved[member.doc_id] = place
 
     strata: dict[str, splits.Stratum] = {}
     sizes: Counter[str] = Counter()
     langs, sources = unit["lang"].to_pylist(), unit["source"].to_pylist()
     for row in kept:
-        cluster_id = str(outcome.cluster_ids[row])
-        if cluster_id in split_of:
-            counts[langs[row], sources[row]][split_of[cluster_id]] += 1
+        if groups[row] in split_of:
+            counts[langs[row], sources[row]][split_of[groups[row]]] += 1
         else:
-            strata.setdefault(cluster_id, (langs[row], sources[row]))
-            sizes[cluster_id] += 1
+            strata.setdefault(groups[row], (langs[row], sources[row]))
+            sizes[groups[row]] += 1
     split_of |= splits.choose(strata, sizes, counts, regime or splits.regime_of(len(staying) + len(kept)))
     for row in kept:
-        outcome.splits[row] = split_of[str(outcome.cluster_ids[row])]
+        outcome.places[row] = Place(str(outcome.cluster_ids[row]), split_of[groups[row]], groups[row])
+
+
+def _kin_groups(
+    kept: Sequence[int],
+    prints: Fingerprints,
+    staying: Sequence[Member],
+    merged: Mapping[str, str],
+    before: Before,
+    outcome: Admission,
+) -> Mapping[str, str]:
+    """The kin group of every duplicate cluster that has a document in the corpus, before this unit or after it."""
+    known = {member.cluster_id: member.kin_id for member in staying}
+    stored, names = before.stored, {member.doc_id for member in staying}
+    clusters = [*stored.cluster_ids, *(str(outcome.cluster_ids[row]) for row in kept)]
+    compared = [*(doc_id in names for doc_id in stored.doc_ids), *[True] * len(kept)]
+    joined_to = kin.join_groups(
+        [known.get(cluster_id, cluster_id) for cluster_id in clusters],
+        [merged.get(cluster_id, cluster_id) for cluster_id in clusters],
+        np.array(compared, np.bool_),
+        joined(stored.fingerprints, prints.take(kept)),
+        len(stored.doc_ids),
+    )
+    groups = known | {cluster_id: known.get(cluster_id, cluster_id) for cluster_id in clusters}
+    return {cluster_id: joined_to.get(group, group) for cluster_id, group in groups.items()}

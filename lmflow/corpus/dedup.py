@@ -31,7 +31,7 @@ from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
 #: Estimated Jaccard similarity from which two documents that share a band are near duplicates. At 0.35 the bands bring
 #: together one pair in 320; below it, sharing a band is chance. Higher bounds lose copies that theory promises to find.
-NEAR: Final = 0.35
+NEAR: Final = 0.5
 #: Dropped documents that a bucket remembers, to join clusters; more would only repeat what these show.
 _MOST_DROPPED: Final = 16
 

@@ -11,12 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from numpy.typing import NDArray
 
-from lmflow.corpus.admission import FORGOTTEN, Admission, Member
+from lmflow.corpus import kin
+from lmflow.corpus.admission import FORGOTTEN, Admission, Member, Place
 from lmflow.corpus.assess import ASSESSED, SUMMARY
 from lmflow.corpus.fingerprint import HASHES, KEYS, Fingerprints
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
+from lmflow.text.shingles import FOLDING
 
 _BATCH_ROWS = 1024
 
@@ -61,20 +64,30 @@ def verdict_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
 
 def fingerprint_rows(unit: pa.Table, outcome: Admission) -> pa.Table:
     """The compared documents of a unit as rows of the table fingerprints."""
-    compared = pa.array([cluster_id is not None for cluster_id in outcome.cluster_ids], pa.bool_())
-    return _in_schema(unit.filter(compared), "fingerprints")
+    compared = unit.filter(pa.array([cluster_id is not None for cluster_id in outcome.cluster_ids], pa.bool_()))
+    prints = fingerprints_of(compared)
+    has_keys = prints.n_shingles > 0
+    offsets = np.concatenate([[0], np.cumsum(np.where(has_keys, kin.KEYS, 0))]).astype(np.int32)
+    keys = pa.ListArray.from_arrays(offsets, kin.keys_of(prints.signatures[has_keys]).ravel())
+    compared = compared.append_column("kin_keys", keys)
+    compared = compared.append_column("folding", pa.array(np.full(compared.num_rows, FOLDING, np.int64)))
+    return _in_schema(compared, "fingerprints")
+
+
+def kin_keys_of(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Which rows have kin keys (column kin_keys), and the keys of these: [n], [n, 56]."""
+    column = rows["kin_keys"].combine_chunks()
+    have = np.flatnonzero(column.value_lengths().fill_null(0).to_numpy())
+    return have, column.flatten().to_numpy().reshape(len(have), kin.KEYS)
 
 
 def _in_schema(rows: pa.Table, table: str) -> pa.Table:
     return rows.select(SCHEMAS[table].names).cast(SCHEMAS[table])
 
 
-def with_places(rows: pa.RecordBatch, places: Sequence[tuple[str | None, str]]) -> pa.RecordBatch:
-    """Corpus rows with their cluster id and split."""
-    given = {
-        "cluster_id": pa.array([cluster_id for cluster_id, _ in places], pa.string()),
-        "split": pa.array([split for _, split in places], pa.string()),
-    }
+def with_places(rows: pa.RecordBatch, places: Sequence[Place]) -> pa.RecordBatch:
+    """Corpus rows with their places."""
+    given = {name: pa.array([getattr(place, name) for place in places], pa.string()) for name in Place._fields}
     schema = SCHEMAS["corpus"]
     return pa.RecordBatch.from_arrays(
         [given[name] if name in given else rows[name] for name in schema.names], schema=schema

@@ -17,13 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lmflow.corpus import kin
 from lmflow.corpus.address import ADDRESSED, shared
-from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member, first_batches
+from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member, Place, first_batches
 from lmflow.corpus.dedup import Stored
 from lmflow.corpus.entries import (
     cluster_now,
     fingerprint_rows,
     fingerprints_of,
+    kin_keys_of,
     newest_revisions,
     scan,
     spoken_for,
@@ -125,6 +127,8 @@ class Ledger:
     def members(self) -> dict[str, Member]:
         """The corpus as it stands, by doc_id."""
         rows = self.corpus.read(list(Member._fields))
+        kin_ids = pc.coalesce(rows["kin_id"], rows["cluster_id"])  # a corpus that was made without kin groups
+        rows = rows.set_column(rows.schema.get_field_index("kin_id"), "kin_id", kin_ids)
         return {row[0]: Member(*row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)}
 
     def _verdicts_on(self, doc_ids: pa.Array | pa.ChunkedArray, columns: list[str] | None = None) -> pa.Table:
@@ -137,20 +141,28 @@ class Ledger:
         members: Mapping[str, Member],
         addresses: Mapping[str, str],
     ) -> Stored:
-        """Stored fingerprints that share a key with the unit's, and those with these addresses, earliest first."""
+        """Stored fingerprints that share a key with the unit's, and those with these addresses, earliest first.
+
+        Of those that share no more than a key of kin, only what is kept: nothing else has a split.
+        """
         version = self.pinned(self.fingerprints)
-        stored = self.fingerprints.read(["doc_id", "bands"], version=version)
+        stored = self.fingerprints.read(["doc_id", "bands", "kin_keys"], version=version)
         bands = stored["bands"].combine_chunks()
         shared = pc.is_in(bands.flatten(), pc.unique(pc.list_flatten(unit["bands"])))
         rows = pc.unique(pc.list_parent_indices(bands).filter(shared))
-        doc_ids = {*stored["doc_id"].take(rows).to_pylist(), *addresses} - {*replaced}
+        have, keys = kin_keys_of(stored)
+        mine = fingerprints_of(unit)
+        alike = have[kin.sharing(keys, kin.keys_of(mine.signatures[mine.n_shingles > 0]))]
+        doc_ids = {*stored["doc_id"].take(rows).to_pylist(), *addresses}
+        doc_ids |= {name for name in stored["doc_id"].take(alike).to_pylist() if name in members}
+        doc_ids -= {*replaced}
         named = pa.array(sorted(doc_ids), pa.string())
         found = _rows_on(self.fingerprints, named, version).sort_by(
             [("batch_id", "ascending"), ("doc_id", "ascending")]
         )
-        verdicts = {
-            row["doc_id"]: row for row in self._verdicts_on(named, ["doc_id", "duplicate_of", "cluster_id"]).to_pylist()
-        }
+        dropped = pa.array([name for name in sorted(doc_ids) if name not in members], pa.string())
+        columns = ["doc_id", "duplicate_of", "cluster_id"]
+        verdicts = {row["doc_id"]: row for row in self._verdicts_on(dropped, columns).to_pylist()}
         names = found["doc_id"].to_pylist()
         return Stored(
             names,
@@ -274,11 +286,12 @@ class Ledger:
         done = self.corpus.find(key)
         if done is None:
             fresh = {doc_id for batch in scan(assessed, ["doc_id"]) for doc_id in batch["doc_id"].to_pylist()}
-            places = zip(unit["doc_id"].to_pylist(), outcome.cluster_ids, outcome.splits, strict=True)
-            kept = {doc_id: (str(cluster), split) for doc_id, cluster, split in places if split is not None}
+            places = zip(unit["doc_id"].to_pylist(), outcome.places, strict=True)
+            kept = {doc_id: place for doc_id, place in places if place is not None}
             for doc_id, member in members.items():
-                if doc_id in kept and doc_id not in fresh and kept[doc_id] != (member.cluster_id, member.split):
-                    outcome.moved[doc_id] = kept[doc_id]
+                place = kept.get(doc_id)
+                if place and doc_id not in fresh and place != (member.cluster_id, member.split, member.kin_id):
+                    outcome.moved[doc_id] = place
             leaving = {doc_id for doc_id in members if doc_id not in kept or doc_id in fresh}
             staged = _stage(self.corpus, self._corpus_rows(unit, assessed, outcome))
             done = self.corpus.commit(key, staged, pins=versions, drop=leaving | outcome.moved.keys())
@@ -330,16 +343,13 @@ class Ledger:
     def _corpus_rows(self, unit: pa.Table, assessed: str, outcome: Admission) -> Iterator[pa.RecordBatch]:
         """The kept documents with their text, and the members that move."""
         placed = {
-            (batch_id, doc_id, revision): (cluster_id, split)
-            for batch_id, doc_id, revision, cluster_id, split in zip(
-                *(unit[name].to_pylist() for name in ("batch_id", "doc_id", "revision")),
-                outcome.cluster_ids,
-                outcome.splits,
-                strict=True,
+            (batch_id, doc_id, revision): place
+            for batch_id, doc_id, revision, place in zip(
+                *(unit[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), outcome.places, strict=True
             )
-            if split is not None
+            if place is not None
         }
-        columns = [name for name in self.corpus.schema.names if name not in ("cluster_id", "split")]
+        columns = [name for name in self.corpus.schema.names if name not in Place._fields]
         for batch in scan(assessed, columns):
             identities = zip(*(batch[name].to_pylist() for name in ("batch_id", "doc_id", "revision")), strict=True)
             places = [placed.pop(identity, None) for identity in identities]

@@ -56,6 +56,8 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("n_shingles", pa.int64()),
             ("signature", pa.list_(pa.int64())),
             ("bands", pa.list_(pa.int64())),
+            ("kin_keys", pa.list_(pa.int32())),
+            ("folding", pa.int64()),
         ]
     ),
     "lines": pa.schema(
@@ -80,6 +82,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("url", pa.string()),
             ("license", pa.string()),
             ("site", pa.string()),
+            ("kin_id", pa.string()),
         ]
     ),
     "fetches": pa.schema(

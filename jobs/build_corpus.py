@@ -73,7 +73,9 @@ class BuildCorpus(Options):
         "files at one canonical URL count as copies too (duplicate_url), but with drop_all and --against.",
     )
     against: tuple[Literal["wikipedia", "news", "social", "file"], ...] = Field(
-        (), description="Kinds of source. If given, only copies of their documents are dropped, and nothing else."
+        (),
+        description="Kinds of source. If given, only copies of their documents are dropped, whichever came first, and "
+        "nothing else.",
     )
     redecide: bool = Field(
         False,

@@ -90,7 +90,7 @@ class Admission:
         cluster_ids: its duplicate cluster; None for documents that were never compared.
         places: of kept documents; None for the others.
         superseded: stored documents replaced by a newer revision -> that revision.
-        withdrawn: members of the corpus that leave it as copies (keep policy drop_all) -> the failure and its copy.
+        withdrawn: members of the corpus that leave it as copies (see `dedup.Clustering`) -> the failure and its copy.
         moved: members of the corpus whose place has changed.
     """
 

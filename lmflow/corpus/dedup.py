@@ -2,7 +2,7 @@
 
 Keep policy `earliest`: documents are taken in one total order, earliest first, stored ones before new ones. A document
 is dropped when a document that is kept, and comes before it, has the same folded text (exact duplicate) or shares a
-band with it and at least a third of its shingles by the signatures' estimate (near duplicate). So no two kept documents
+band with it and at least half of its shingles by the signatures' estimate (near duplicate). So no two kept documents
 are near duplicates, every dropped one names a kept one, and the answer depends on the order alone: not on partitions,
 engines, or how the documents were divided into batches.
 
@@ -13,8 +13,8 @@ when one source is compared with another.
 Other keep policies change that order or that rule, see `Keeping`. Whatever the policy, documents that the corpus holds
 come before new ones, batch after batch: adding batches one by one is the same as replaying them in order.
 
-A cluster is a connected component of all such pairs, dropped documents included. It decides the split, so that two
-kept documents with a common near duplicate stay on one side.
+A cluster is a connected component of all such pairs, dropped documents included. It stands on one side of the split, so
+that two kept documents with a common near duplicate do; which clusters stand there together, `kin` says.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 from lmflow.corpus.address import collection
 from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
-#: Estimated Jaccard similarity from which two documents that share a band are near duplicates. At 0.35 the bands bring
-#: together one pair in 320; below it, sharing a band is chance. Higher bounds lose copies that theory promises to find.
+#: Estimated Jaccard similarity from which two documents that share a band are near duplicates. Of documents that share a
+#: third of their shingles, a common template, bands bring together one pair in 550; the bound leaves one in 300,000.
+#: Higher bounds lose more than a hundredth of the copies that 1-(1-s^8)^14 promises (benchmarks.cleaning.recall).
 NEAR: Final = 0.5
 #: Dropped documents that a bucket remembers, to join clusters; more would only repeat what these show.
 _MOST_DROPPED: Final = 16
@@ -48,8 +49,8 @@ class Keeping:
         policy: of the copies that come in one batch, keep the earliest, the longest, or the one of best quality (see
             `admission.in_order`). A copy that the corpus holds already stays. `drop_all`: of documents that have a copy
             none is kept, and a stored one leaves the corpus when its first copy comes.
-        against: kinds of source. If there are any, only copies of their documents are dropped (A against B): copies
-            among the other sources stay, and so do all documents of these.
+        against: kinds of source. If there are any, only copies of their documents are dropped (A against B), stored ones
+            too: copies among the other sources stay, and so do all documents of these.
     """
 
     policy: Policy = "earliest"
@@ -97,7 +98,7 @@ class Clustering:
         clusters: cluster id of every new document. A new cluster is named after its earliest document; clusters that
             are joined take the name of the one whose member is the earliest of those compared.
         merged: stored clusters that a new document joined to another, with the cluster they are part of now.
-        withdrawn: stored kept documents that are kept no longer (policy `drop_all`).
+        withdrawn: stored kept documents that are kept no longer (policy `drop_all`, or a reference that came later).
     """
 
     duplicates: dict[str, Match]
@@ -196,7 +197,7 @@ class _Walk:
             buckets.add(node, shared, self._kept[node])
 
     def drop_copies_of(self, reference: Sequence[bool]) -> None:
-        """Drop new documents that are like a reference document, wherever that stands; references stay.
+        """Drop documents that are like a reference document, whichever of the two came first; references stay.
 
         Copies among the others stay too, so every pair is looked at: the two must be in one cluster, and on one side.
         """
@@ -228,7 +229,7 @@ class _Walk:
             buckets.add(node, shared, self._kept[node])
         for node, _ in order:
             match = matches.get(int(self._keys[node, 0]))
-            if node >= self._first_new and not reference[node] and match is not None:
+            if not reference[node] and match is not None:
                 self._drop(node, -match[1], match[0])
 
     def result(self) -> Clustering:

@@ -2,17 +2,17 @@
 
 Bands find 92 of 100 pairs whose shingle sets have Jaccard similarity 0.8, half of those at 0.67 and one in twenty at
 0.5: enough to drop copies, too few to say that nothing a model is judged on has a near copy in what it learns. Here
-two documents are compared when they share one of 56 keys of 2 hashes, which they do with probability 1-(1-s^2)^56
-(0.998 at s = 1/3, all but one of ten million at 0.5), and they are kin from a similarity of a third by their
-signatures' estimate. Of pairs whose true similarity is 0.5, that takes all but 2 in 10,000 (binomial, 112 hashes); of
-those at 0.6 all but one of ten million.
+two documents are kin when they share two of 56 keys of 2 hashes (all but two of a million pairs do at 0.5, 99 of 100 at
+a third: binomial, 1-(1-s^2)^56-56*s^2*(1-s^2)^55) and a third of their shingles by the signatures' estimate. Of pairs
+whose true similarity is 0.5 that takes all but 2 in 10,000 (binomial, 112 hashes); of those at 0.6 all but one of ten
+million.
 
 A kin group is a connected component of such pairs among kept documents and of duplicate clusters. It has one split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,12 +26,14 @@ from lmflow.corpus.fingerprint import HASHES, Fingerprints
 KIN: Final = 1 / 3
 ROWS: Final = 2
 KEYS: Final = HASHES // ROWS
+_SHARED: Final = 2
 #: Of the documents that share a key, each is compared with so many before it. Pages that share a template, and little
 #: else, would all be compared with all; groups do not depend on batches where no key has more documents than this.
 _MOST_COMPARED: Final = 1_000
 
 _ODD: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _CHUNK: Final = 1 << 16
+_PAIRS: Final = 1 << 20
 
 
 def keys_of(signatures: NDArray[np.uint32]) -> NDArray[np.int32]:
@@ -44,7 +46,7 @@ def keys_of(signatures: NDArray[np.uint32]) -> NDArray[np.int32]:
 
 
 def sharing(stored: NDArray[np.int32], new: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which stored documents share a key with a new one: bool [n].
+    """Which stored documents may be kin to a new one, for two of their keys are keys of new ones: bool [n].
 
     Args:
         stored: keys of the stored documents, [n, 56].
@@ -58,7 +60,8 @@ def sharing(stored: NDArray[np.int32], new: NDArray[np.int32]) -> NDArray[np.boo
     for start in range(0, len(stored), _CHUNK):
         chunk = stored[start : start + _CHUNK]
         rows, columns = np.nonzero(marked[chunk & low_bits])
-        found[start + rows[np.isin(chunk[rows, columns], wanted)]] = True
+        hits = rows[np.isin(chunk[rows, columns], wanted)]
+        found[start : start + len(chunk)] = np.bincount(hits, minlength=len(chunk)) >= _SHARED
     return found
 
 
@@ -84,29 +87,35 @@ def join_groups(
     parts = _joined(_first_of(known), np.arange(len(known)), _first_of(clusters))
     rows = np.flatnonzero(kept & (prints.n_shingles > 0))
     signatures = prints.signatures[rows]
-    new = rows >= first_new
     for keys in keys_of(signatures).T:
-        order = np.argsort(keys, kind="stable")
-        ranked = keys[order]
-        at, distance = np.arange(len(ranked)), 0
-        ones, others = [rows[:0]], [rows[:0]]
-        while distance < _MOST_COMPARED:
-            distance += 1
-            at = at[at < len(ranked) - distance]
-            at = at[ranked[at] == ranked[at + distance]]
-            if not len(at):
-                break
-            one, other = order[at], order[at + distance]
-            apart = new[other] & (parts[rows[one]] != parts[rows[other]])
+        for one, other in _pairs(keys, int(np.searchsorted(rows, first_new))):
+            apart = parts[rows[one]] != parts[rows[other]]
             one, other = one[apart], other[apart]
-            kin = _similarity(signatures, one, other) >= KIN
-            ones.append(rows[one[kin]])
-            others.append(rows[other[kin]])
-            if distance & (distance - 1) == 0:  # what is joined by now need not be compared on
-                parts = _joined(parts, np.concatenate(ones), np.concatenate(others))
-                ones, others = [rows[:0]], [rows[:0]]
-        parts = _joined(parts, np.concatenate(ones), np.concatenate(others))
+            kin = _are_kin(signatures, one, other)
+            parts = _joined(parts, rows[one[kin]], rows[other[kin]])
     return {name: known[part] for name, part in zip(known, parts.tolist(), strict=True)}
+
+
+def _pairs(keys: NDArray[np.int32], first_new: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs of documents that share a key, the later one new, as places in `keys`: a million or so at once."""
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    at = np.arange(len(ranked))
+    ones, others, pending = [at[:0]], [at[:0]], 0
+    for distance in range(1, _MOST_COMPARED + 1):
+        at = at[at < len(ranked) - distance]
+        at = at[ranked[at] == ranked[at + distance]]
+        if not len(at):
+            break
+        later = order[at + distance]
+        is_new = later >= first_new
+        ones.append(order[at[is_new]])
+        others.append(later[is_new])
+        pending += len(ones[-1])
+        if pending > _PAIRS:
+            yield np.concatenate(ones), np.concatenate(others)
+            ones, others, pending = [at[:0]], [at[:0]], 0
+    yield np.concatenate(ones), np.concatenate(others)
 
 
 def _first_of(names: Sequence[str]) -> NDArray[np.int64]:
@@ -127,12 +136,11 @@ def _joined(parts: NDArray[np.int64], ones: NDArray[np.int64], others: NDArray[n
     return np.asarray(first[component[parts]])
 
 
-def _similarity(
-    signatures: NDArray[np.uint32], ones: NDArray[np.int64], others: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Estimated Jaccard similarity of pairs: [pairs]."""
-    found = [np.empty(0)]
+def _are_kin(signatures: NDArray[np.uint32], ones: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs share two keys and are alike enough: bool [pairs]."""
+    found = np.zeros(len(ones), np.bool_)
     for start in range(0, len(ones), _CHUNK):
         same = signatures[ones[start : start + _CHUNK]] == signatures[others[start : start + _CHUNK]]
-        found.append(same.mean(axis=1))
-    return np.concatenate(found)
+        shared = (same[:, ::ROWS] & same[:, 1::ROWS]).sum(axis=1)
+        found[start : start + _CHUNK] = (shared >= _SHARED) & (same.mean(axis=1) >= KIN)
+    return found

@@ -226,15 +226,21 @@ def test_drop_all_keeps_exactly_the_documents_without_a_copy(texts: dict[str, st
 @settings(max_examples=100, deadline=None)
 @given(corpora(), st.data())
 def test_against_drops_only_copies_of_the_reference_documents(texts: dict[str, str], data: st.DataObject) -> None:
-    names = list(texts)
+    names, against = list(texts), Keeping(against=("news",))
     sources = data.draw(st.lists(st.sampled_from(["news", "social"]), min_size=len(names), max_size=len(names)))
     of = dict(zip(names, sources, strict=True))
-    found = cluster(names, fingerprint(list(texts.values())), NOTHING, Keeping(against=("news",)), sources)
+    cut = data.draw(st.integers(0, len(names)))  # whatever came first
+    prints = fingerprint(list(texts.values()))
+    first = cluster(names[:cut], prints.take(range(cut)), NOTHING, against, sources[:cut])
+    kept = [name not in first.duplicates for name in names[:cut]]
+    stored = Stored(names[:cut], kept, [first.clusters[n] for n in names[:cut]], prints.take(range(cut)), sources[:cut])
+    found = cluster(names[cut:], prints.take(range(cut, len(names))), stored, against, sources[cut:])
     expected = {
         name
         for pair in pairs_of(texts)
         for name, other in (tuple(pair), tuple(pair)[::-1])
         if of[name] == "social" and of[other] == "news"
     }
-    assert found.duplicates.keys() == expected
-    assert all(of[match.duplicate_of] == "news" for match in found.duplicates.values())
+    matches = {**first.duplicates, **found.duplicates, **found.withdrawn}
+    assert matches.keys() == expected
+    assert all(of[match.duplicate_of] == "news" for match in matches.values())

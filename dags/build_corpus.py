@@ -13,9 +13,12 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=True,
     default_args=stages.DEFAULT_ARGS,
-    params={"languages": form.languages(sources.load(), "Corpus")},
+    params={
+        "languages": form.languages(sources.load(), "Corpus"),
+        "evaluation_dir": form.evaluation_dir("Corpus"),
+    },
     render_template_as_native_obj=True,
     doc_md="Starts when any `lmflow://documents/…` was updated; updates `lmflow://corpus`.",
     tags=["lmflow", "corpus"],
 ):
-    stages.build_corpus({"languages": "{{ params.languages }}"})
+    stages.build_corpus({"languages": "{{ params.languages }}", "evaluation_dir": "{{ params.evaluation_dir }}"})

@@ -36,6 +36,7 @@ from lmflow.corpus.page import page, report_file
 from lmflow.corpus.policy import Policies, load
 from lmflow.corpus.redecision import redecide
 from lmflow.errors import InputError
+from lmflow.evaluation.catalogue import evaluation_dir
 from lmflow.lake import Lake, transaction_key
 from lmflow.lake.lock import exclusive
 from lmflow.lake.storage import filesystem
@@ -64,7 +65,8 @@ class BuildCorpus(Options):
     evaluation_dir: Path | None = Field(
         None,
         description="Folder of evaluation sets (*.txt, one text a line; *.jsonl). Documents that share 13 words in a "
-        "row with one are kept out of the corpus.",
+        "row with one (24 characters in Chinese and other scripts without spaces) are kept out of the corpus. Default: "
+        "<home>/evaluation/text, if that folder is there (LMFLOW_EVALUATION_DIR moves <home>/evaluation).",
     )
     keep: Policy = Field(
         "earliest",
@@ -105,7 +107,8 @@ class BuildCorpus(Options):
 def run(options: BuildCorpus, progress: Progress) -> Result:
     """Decide on everything that has come since the last run."""
     policies = load(options.languages, options.policy_dir)
-    evaluations = contamination.load(options.evaluation_dir) if options.evaluation_dir else None
+    folder = options.evaluation_dir or evaluation_dir() / "text"
+    evaluations = contamination.load(folder) if folder.is_dir() else None
     with exclusive("build_corpus"):
         ledger = Ledger(Lake.open())
         if not ledger.documents.batches():
@@ -117,15 +120,19 @@ def run(options: BuildCorpus, progress: Progress) -> Result:
         if ledger.is_torn(units):
             progress.say("an interrupted run changed verdicts and not the corpus: deciding again, with these options")
             options = options.model_copy(update={"redecide": True})
+        if ledger.has_old_fingerprints():
+            when = "the next run reads" if any(unit.interrupted for unit in units) else "reading"
+            progress.say(f"fingerprints are of an earlier version: {when} all text that passes, to compare it anew")
+            options = options.model_copy(update={"redecide": True})
         if not units and not options.redecide:
-            return _nothing_new(ledger, policies)
+            return _nothing_new(ledger, policies, evaluations)
         config = {**options.model_dump(mode="json"), "policy_digest": policies.digest}
         batches = sum(len(unit.batches) for unit in units)
         with tracking.run("lmflow/corpus", f"{batches} batches", config) as mlflow_run:
             return _build(ledger, units, policies, evaluations, options, progress, mlflow_run)
 
 
-def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
+def _nothing_new(ledger: Ledger, policies: Policies, evaluations: Evaluations | None) -> Result:
     languages = report.composition(ledger.corpus.read(_CORPUS_COLUMNS))
     missing = [language for language in policies.languages if language not in languages]
     if missing:
@@ -137,6 +144,8 @@ def _nothing_new(ledger: Ledger, policies: Policies) -> Result:
     known = set(pc.unique(ledger.verdicts.read(["policy_digest"])["policy_digest"]).to_pylist())
     if not {policies.of(language).digest for language in policies.languages} <= known:
         reason += "; the policy has changed since: --redecide decides again on documents decided on before"
+    if ledger.evaluated_by() - {evaluations.number if evaluations else None}:
+        reason += "; the evaluation sets have changed since: --redecide compares documents decided on before with them"
     return {
         "status": "nothing_new",
         "reason": reason,

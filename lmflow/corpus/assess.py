@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
+from lmflow.corpus.contamination import CONTAMINATED, EVALUATED_BY, SIGNAL, Evaluations
 from lmflow.corpus.fingerprint import Fingerprints, fingerprint
 from lmflow.corpus.foreign import ForeignParagraphs, sort_paragraphs
 from lmflow.corpus.language import Detected, detect_all
@@ -85,7 +85,7 @@ def assess(documents: pa.RecordBatch, policies: Policies, evaluations: Evaluatio
     failures = decide_all(detected, signals, extras, sources, policies)
     if evaluations:
         for its, broken, extra in zip(clean, failures, extras, strict=True):
-            extra[SIGNAL] = float(evaluations.shared(its.text))
+            extra |= {SIGNAL: float(evaluations.shared(its.text)), EVALUATED_BY: evaluations.number}
             if extra[SIGNAL]:
                 broken.append(Failure(CONTAMINATED, extra[SIGNAL], 0.0))
     redacted = [redact(its.text, source) for its, source in zip(clean, sources, strict=True)]

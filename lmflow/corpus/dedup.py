@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from lmflow.corpus.address import collection
 from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
-#: Estimated Jaccard similarity from which two documents that share a band are near duplicates. Of documents that share a
-#: third of their shingles, a common template, bands bring together one pair in 550; the bound leaves one in 300,000.
+#: Estimated Jaccard similarity from which two documents that share a band are near duplicates. Of documents that share
+#: a third of their shingles, a common template, bands bring together one pair in 650; the bound leaves one in 370,000.
 #: Higher bounds lose more than a hundredth of the copies that 1-(1-s^8)^14 promises (benchmarks.cleaning.recall).
 NEAR: Final = 0.5
 #: Dropped documents that a bucket remembers, to join clusters; more would only repeat what these show.
@@ -49,8 +49,8 @@ class Keeping:
         policy: of the copies that come in one batch, keep the earliest, the longest, or the one of best quality (see
             `admission.in_order`). A copy that the corpus holds already stays. `drop_all`: of documents that have a copy
             none is kept, and a stored one leaves the corpus when its first copy comes.
-        against: kinds of source. If there are any, only copies of their documents are dropped (A against B), stored ones
-            too: copies among the other sources stay, and so do all documents of these.
+        against: kinds of source. If there are any, only copies of their documents are dropped (A against B), also those
+            that are stored: copies among the other sources stay, and so do all documents of these.
     """
 
     policy: Policy = "earliest"

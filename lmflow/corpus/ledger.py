@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from lmflow.corpus import kin
 from lmflow.corpus.address import ADDRESSED, shared
 from lmflow.corpus.admission import SUPERSEDED, Admission, Before, Member, Place, first_batches
+from lmflow.corpus.contamination import EVALUATED_BY
 from lmflow.corpus.dedup import Stored
 from lmflow.corpus.entries import (
     cluster_now,
@@ -36,6 +37,7 @@ from lmflow.errors import ServiceError
 from lmflow.lake import Lake, Table
 from lmflow.lake.history import changed_since
 from lmflow.lake.storage import filesystem
+from lmflow.text.shingles import FOLDING
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,19 @@ class Ledger:
             return False
         tables = (self.verdicts, self.fingerprints)
         return any(changed_since(table.uri, self.pinned(table), table.version()) for table in tables)
+
+    def has_old_fingerprints(self) -> bool:
+        """Whether an earlier version made fingerprints from text folded otherwise: those are like no new one."""
+        stored = self.fingerprints.read(["folding"], version=self.pinned(self.fingerprints))["folding"]
+        return bool((stored.fill_null(0).to_numpy() != FOLDING).any())
+
+    def evaluated_by(self) -> set[float | None]:
+        """Which evaluation sets the members of the corpus were compared with (signal EVALUATED_BY; None: none)."""
+        found: set[float | None] = set()
+        for batch in self.verdicts.scan(["signals"], pc.field("kept"), self.pinned(self.verdicts)):
+            numbers = pc.map_lookup(batch["signals"], pa.scalar(EVALUATED_BY), "last")
+            found.update(pc.unique(numbers).to_pylist())
+        return found
 
     def count(self, unit: Unit) -> int:
         """How many versions of documents a unit has."""

@@ -1,8 +1,9 @@
 """Deciding again on everything with other thresholds, from the signals that verdicts hold.
 
 Text is read only of documents that enter the corpus now, and of those that pass now and were never fingerprinted, whose
-signals an older version of lmflow did not measure yet, or whose text was prepared in another way (`preparation`) or
-measured by another model (`reference`). When a policy has begun, ceased or changed to take out what other documents had
+signals an older version of lmflow did not measure yet or whose fingerprint it made from text folded otherwise, or whose
+text was prepared in another way (`preparation`), measured by another model (`reference`) or compared with other
+evaluation sets (`contamination`). When a policy has begun, ceased or changed to take out what other documents had
 first (`repeats`), all text is read, for that depends on all of it. All that pass are then deduplicated anew, as if they
 had come together; a member of the corpus keeps its split.
 """
@@ -22,7 +23,7 @@ from lmflow.corpus import repeats
 from lmflow.corpus.address import shared
 from lmflow.corpus.admission import FORGOTTEN, REPEATED, SUPERSEDED, Admission, Before, Member, admit
 from lmflow.corpus.assess import ASSESSED, READ, SUMMARY, assess
-from lmflow.corpus.contamination import CONTAMINATED, SIGNAL, Evaluations
+from lmflow.corpus.contamination import CONTAMINATED, EVALUATED_BY, SIGNAL, Evaluations
 from lmflow.corpus.dedup import Keeping, Stored
 from lmflow.corpus.entries import fingerprints_of
 from lmflow.corpus.fingerprint import fingerprint
@@ -34,6 +35,7 @@ from lmflow.corpus.reference import SCORED_BY
 from lmflow.corpus.split import Regime
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
+from lmflow.text.shingles import FOLDING
 
 _FINAL = (SUPERSEDED, REPEATED, FORGOTTEN)
 _IDENTITY = ("batch_id", "doc_id", "revision")
@@ -73,7 +75,7 @@ def redecide(
         ledger: the tables; nothing is committed here.
         policies: as they are now.
         assessed: URI of an empty folder; documents whose text is read are written there, columns ASSESSED.
-        evaluations: registered evaluation sets, for documents that are read.
+        evaluations: registered evaluation sets; None takes back what was found in earlier ones.
         keeping: what is kept of duplicates; None: the earliest copy.
         regime: how to split; None: by the size of the corpus.
     """
@@ -81,14 +83,19 @@ def redecide(
     asked = [policies.of(row["lang"]).repeated_text for row in rows]
     measured = [repeats.measured_by(dict(row["signals"])) for row in rows]
     anew = any((its.unit if its else None) != unit for its, unit in zip(asked, measured, strict=True))
+    anew = anew or (any(asked) and ledger.has_old_fingerprints())  # lines were folded as the fingerprints were
     owned = SCHEMAS["lines"].empty_table() if anew else ledger.owned_lines()
     reader = _Reader(ledger, rows, policies, assessed, evaluations, owned)
     lines = reader.attribute_all() if anew else None
     read = [row["doc_id"] for row in rows] if anew else []
     for row in () if anew else rows:
         signals, policy = dict(row["signals"]), policies.of(row["lang"])
+        if evaluations is None:
+            row["signals"] = [pair for pair in signals.items() if pair[0] not in (SIGNAL, EVALUATED_BY)]
+            signals = dict(row["signals"])
         prepared = signals.get(PREPARED_BY) == (policy.prepare.number if policy.prepare else None)
-        if not prepared or (policy.reference and signals.get(SCORED_BY) != policy.reference.number):
+        compared = evaluations is None or signals.get(EVALUATED_BY) == evaluations.number
+        if not (prepared and compared) or (policy.reference and signals.get(SCORED_BY) != policy.reference.number):
             read.append(row["doc_id"])
             continue
         try:
@@ -126,7 +133,9 @@ def _current(ledger: Ledger) -> list[dict[str, Any]]:
     verdicts = ledger.verdicts.read(version=ledger.pinned(ledger.verdicts)).to_pylist()
     prints = {
         tuple(row[name] for name in _IDENTITY): row
-        for row in ledger.fingerprints.read(version=ledger.pinned(ledger.fingerprints)).to_pylist()
+        for row in ledger.fingerprints.read(
+            where=pc.field("folding") == FOLDING, version=ledger.pinned(ledger.fingerprints)
+        ).to_pylist()
     }
     columns = [*_IDENTITY, "source", "published_at", "fetched_at", "url"]
     fetched = {tuple(row[name] for name in _IDENTITY): row for row in ledger.documents.read(columns).to_pylist()}

@@ -82,12 +82,24 @@ def languages(sources: Sources, section: str) -> Param:
     return _choice(codes, codes, section, "A corpus and models are made for each.", LANGUAGE_NAMES)
 
 
+def evaluation_dir(section: str) -> Param:
+    """Which evaluation sets are kept out of the corpus."""
+    return Param(
+        None,
+        type=["null", "string"],
+        section=section,
+        description="Folder of evaluation sets, by its path on the worker: documents that hold parts of them stay out. "
+        "Empty: <home>/evaluation/text, if there is one.",
+    )
+
+
 def _data(sources: Sources) -> dict[str, Param]:
     form: dict[str, Param] = {"languages": languages(sources, _DATA)}
     for kind, group in zip(("wikipedia", "news", "social"), _groups(sources), strict=True):
         form[kind] = Param(True, type="boolean", section=_DATA, description=f"Look for new {kind} documents.")
         form[f"{kind}_sources"] = site_names(group, _DATA, f"Sites of kind {kind}")
     form["wikipedia_date"] = dump_date(_DATA)
+    form["evaluation_dir"] = evaluation_dir(_CORPUS)
     return form
 
 

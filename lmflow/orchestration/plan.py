@@ -31,7 +31,7 @@ def plan_retraining(form: Mapping[str, Any], sources: Sources) -> dict[str, Any]
     models = plan_language_models(form)
     return {
         **ingest,
-        "corpus": {"languages": languages},
+        "corpus": {"languages": languages, "evaluation_dir": form["evaluation_dir"]},
         **embeddings,
         **models,
         "promotions": embeddings["promotions"] + models["promotions"],

@@ -35,7 +35,15 @@ def test_a_short_evaluation_text_is_compared_as_a_whole_and_a_very_short_one_not
 
 def test_traditional_characters_hide_nothing() -> None:
     sets = register([CHINESE_QUESTION])
-    assert sets.shared("下列哪一條河流在到達北方的大海之前先流過") > 0
+    assert sets.shared("下列哪一條河流在到達北方的大海之前先流過古老的港口") > 0
+
+
+def test_a_name_of_thirteen_characters_is_no_chinese_ngram_and_twenty_four_are() -> None:
+    asked = "习近平总书记在中国共产党第二十次全国代表大会上提出了什么重要论断？"
+    sets = register([asked, "中华人民共和国民法典"])  # the second one is the title of a law, and nothing by itself
+    article = "律师指出，中国共产党第二十次全国代表大会以来，各地按照中华人民共和国民法典出台了政策。"
+    assert sets.shared(article) == 0
+    assert sets.shared(f"他问：{asked[:24]}") == 1 and sets.shared(asked[:23]) == 0
 
 
 def test_a_contaminated_document_breaks_a_rule_that_says_how_much(policies: Policies) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lmflow.corpus.contamination import Evaluations, register
 from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import BUILT_IN, Policies, load
 from lmflow.corpus.redecision import Redecision, redecide
@@ -26,10 +27,10 @@ def with_least_words(folder: Path, least: int) -> Policies:
     return load(["en"], folder)
 
 
-def again(lake: Lake, policies: Policies) -> Redecision:
+def again(lake: Lake, policies: Policies, evaluations: Evaluations | None = None) -> Redecision:
     ledger = Ledger(lake)
     assessed = ledger.corpus.stage()
-    found = redecide(ledger, policies, assessed)
+    found = redecide(ledger, policies, assessed, evaluations)
     key = transaction_key("again", policy=policies.digest, corpus=ledger.corpus.version())
     ledger.settle_again(key, found.unit, assessed, found.outcome, found.members, found.lines)
     return found
@@ -82,6 +83,35 @@ def test_nothing_is_read_a_second_time(lake: Lake, tmp_path: Path) -> None:
     kept = corpus(lake)
     assert again(lake, loose).read == []
     assert corpus(lake) == kept
+
+
+def test_fingerprints_of_an_earlier_folding_are_made_anew_once(
+    lake: Lake, policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, documents())
+    with monkeypatch.context() as earlier:
+        earlier.setattr("lmflow.corpus.entries.FOLDING", 1)
+        build(lake, policies)
+    assert Ledger(lake).has_old_fingerprints()
+    kept = corpus(lake)
+    assert kept.keys() <= set(again(lake, policies).read)
+    assert corpus(lake) == kept and not Ledger(lake).has_old_fingerprints()
+    assert again(lake, policies).read == []
+
+
+def test_evaluation_sets_that_come_change_or_go_decide_on_what_was_decided_before(
+    lake: Lake, policies: Policies
+) -> None:
+    ingest(lake, [row(1, f"d{n}", english(n)) for n in range(5)])
+    build(lake, policies)
+    assert Ledger(lake).evaluated_by() == {None}
+    for sets, left_out in ((register([english(2)]), "d2"), (register([english(3)]), "d3")):
+        assert len(again(lake, policies, sets).read) == 5
+        assert corpus(lake).keys() == {f"d{n}" for n in range(5)} - {left_out}
+        assert Ledger(lake).evaluated_by() == {sets.number}
+        assert again(lake, policies, sets).read == []
+    assert again(lake, policies).read == ["d3"]
+    assert len(corpus(lake)) == 5 and Ledger(lake).evaluated_by() == {None}
 
 
 def test_superseded_versions_keep_their_verdicts(lake: Lake, policies: Policies) -> None:

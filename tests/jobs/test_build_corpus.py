@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jobs import corpus_spark
 from jobs.build_corpus import BuildCorpus, run
 from jobs.command import Progress
+from lmflow.corpus.dedup import NEAR
 from lmflow.corpus.page import report_file
 from lmflow.corpus.policy import BUILT_IN, load
 from lmflow.errors import InputError
@@ -77,7 +78,7 @@ def look_at_the_run(result: dict[str, Any]) -> None:
     assert "plots/corpus.png" in [file.path for file in client.list_artifacts(result["run_id"], "plots")]
     report = mlflow.artifacts.load_dict(f"runs:/{result['run_id']}/report.json")
     shown = report["samples"]["near_duplicate"]
-    assert len(shown) == 5 and shown[0]["duplicate_of"] and shown[0]["failures"][0]["threshold"] == 0.35
+    assert len(shown) == 5 and shown[0]["duplicate_of"] and shown[0]["failures"][0]["threshold"] == NEAR
     page = mlflow.artifacts.load_text(f"runs:/{result['run_id']}/report.html")
     assert f"{result['documents_in']} documents in" in page and "near duplicate" in page
     assert report_file().read_text(encoding="utf-8") == page
@@ -127,6 +128,35 @@ def test_a_changed_policy_decides_again_when_asked_to_and_starts_no_spark_for_it
     check_books(lake)
     assert (after["documents_in"], after["documents_kept"]) == (6, 6)
     assert after["by_language"]["en"]["docs"] == 6
+
+
+def test_evaluation_sets_under_the_home_are_kept_out_and_new_ones_are_pointed_out(
+    mlflow_server: str, spark: object, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake.open()
+    ingest(lake, [row(1, f"news:{n}", english(n)) for n in range(4)])
+    options = BuildCorpus(languages=("en",))
+    assert run(options, Progress())["documents_kept"] == 4
+    (home / "evaluation" / "text").mkdir(parents=True)
+    (home / "evaluation" / "text" / "exam.txt").write_text(english(2) + "\n", encoding="utf-8")
+    assert "evaluation sets have changed" in run(options, Progress())["reason"]
+    monkeypatch.setattr("jobs.spark.session", None)
+    again = run(options.model_copy(update={"redecide": True}), Progress())
+    assert (again["documents_kept"], again["dropped_by_rule"]) == (3, {"contaminated": 1})
+    assert "evaluation sets" not in run(options, Progress())["reason"]
+
+
+def test_fingerprints_of_an_earlier_version_are_made_anew_without_being_asked(
+    mlflow_server: str, spark: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest(Lake.open(), [row(1, f"news:{n}", english(n)) for n in range(4)])
+    options = BuildCorpus(languages=("en",))
+    with monkeypatch.context() as earlier:
+        earlier.setattr("lmflow.corpus.entries.FOLDING", 1)
+        run(options, Progress())
+    assert run(options, Progress())["documents_kept"] == 4
+    assert "fingerprints are of an earlier version" in capsys.readouterr().err
+    assert run(options, Progress())["status"] == "nothing_new"
 
 
 def test_bad_input_is_refused_and_nothing_is_written(mlflow_server: str, spark: object, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_a_language_is_read_only_from_its_own_sites() -> None:
     assert planned["wikipedia"] is None  # the sample has an English Wikipedia only
     assert planned["news"] == {"source": ["sample-news-zh"]}
     assert planned["social"] == {"source": ["sample-social-zh"]}
-    assert planned["corpus"] == {"languages": ["zh"]}
+    assert planned["corpus"] == {"languages": ["zh"], "evaluation_dir": None}
+    assert plan(evaluation_dir="/sets")["corpus"]["evaluation_dir"] == "/sets"
     assert [each["model"] for each in planned["promotions"]] == ["embeddings-zh", "lm-zh"]
 
 

@@ -1,4 +1,4 @@
-"""text-dedup's MinHash on a JSONL file: runs among the peers. Prints survivors and seconds."""
+"""text-dedup's MinHash on a JSONL file: runs among the peers. Prints survivors, seconds, and the cluster of each row."""
 
 import json
 import sys
@@ -16,4 +16,7 @@ words = [
 start = time.perf_counter()
 minhash.main(words, standalone_mode=False)
 seconds = time.perf_counter() - start
-print(json.dumps({"seconds": seconds, "survivors": len(load_from_disk(f"{folder}/out"))}))
+with open(path) as lines:
+    clusters = [minhash.uf.find(row) for row, _ in enumerate(lines)]
+survivors = len(load_from_disk(f"{folder}/out"))
+print(json.dumps({"seconds": seconds, "survivors": survivors, "clusters": clusters}))

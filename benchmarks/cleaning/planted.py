@@ -41,8 +41,17 @@ def texts(rows: NDArray[np.int64], lang: str) -> Iterator[str]:
         yield joint.join(words[row])
 
 
-def corpus(number: int, lang: str = "en", seed: int = 7) -> tuple[list[str], int]:
-    """Shuffled documents, a tenth of them copies in equal parts of `EDITS`; and how many are copies."""
+def with_template(number: int, common: int, own: int, seed: int) -> Iterator[str]:
+    """Documents of `common` English words that all share and `own` words of each."""
+    words = vocabulary("en")
+    draw = np.random.default_rng(seed)
+    template = " ".join(draw.choice(words, common))
+    for _ in range(number):
+        yield f"{template} {' '.join(draw.choice(words, own))}"
+
+
+def corpus(number: int, lang: str = "en", seed: int = 7) -> tuple[list[str], NDArray[np.int64]]:
+    """Shuffled documents, a tenth of them copies in equal parts of `EDITS`; and the original of each: [number]."""
     copies = number // 10
     bases = documents(number - copies, lang, seed)
     parts = [
@@ -51,4 +60,4 @@ def corpus(number: int, lang: str = "en", seed: int = 7) -> tuple[list[str], int
     ]
     found = [*texts(bases, lang), *(text for part in parts for text in texts(part, lang))]
     order = np.random.default_rng(seed).permutation(len(found))
-    return [found[at] for at in order], copies
+    return [found[at] for at in order], np.where(order < len(bases), order, order - len(bases))

@@ -1,9 +1,10 @@
-"""Recall of near-duplicate detection against theory, and signatures a second, in English and Chinese.
+"""Recall of near-duplicate detection against theory, what shares a template, and signatures a second.
 
     python -m benchmarks.cleaning.recall [pairs]
 
 Theory: two documents whose shingle sets have Jaccard similarity s share one of 14 bands of 8 rows with probability
-1-(1-s^8)^14; averaged over the pairs' true similarities. Unique documents are the originals: none may be removed.
+1-(1-s^8)^14; averaged over the pairs' true similarities. Unique documents are the originals: none may be removed. Nor
+should pages that have a template in common and texts of their own, where the texts are half of the page or more.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ def recall(lang: str, share: float, pairs: int) -> tuple[float, float, int]:
     return sum(name in found for name in names[pairs:]) / pairs, expected / pairs, wrong
 
 
+def removed_of_template(common: int, own: int, number: int) -> tuple[float, int]:
+    """True similarity of two pages with so many words in common and of their own, and how many of all are removed."""
+    pages = list(planted.with_template(number, common, own, seed=common + own))
+    one, other = shingles(pages[0]), shingles(pages[1])
+    names = [f"{at:06}" for at in range(number)]
+    dropped = cluster(names, fingerprint(pages), Stored([], [], [], fingerprint([]))).duplicates
+    return len(one & other) / len(one | other), len(dropped)
+
+
 def speed(lang: str, number: int = 20_000) -> float:
     """Signatures a second: the best of three."""
     texts = list(planted.texts(planted.documents(number, lang, seed=5), lang))
@@ -53,3 +63,8 @@ if __name__ == "__main__":
             print(
                 f"  {share:4.0%} edits: found {found:.4f}, theory {expected:.4f}, wrongly removed {wrong}", flush=True
             )
+    for common, own in ((60, 100), (100, 100), (100, 60), (150, 50)):
+        similarity, removed = removed_of_template(common, own, 3_000)
+        print(
+            f"template of {common} words, {own} own: similarity {similarity:.2f}, removed {removed} of 3000", flush=True
+        )

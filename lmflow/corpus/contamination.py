@@ -85,7 +85,7 @@ def load(folder: Path) -> Evaluations:
     files = sorted([*folder.glob("*.txt"), *folder.glob("*.jsonl")])
     if not files:
         raise InputError(
-            f"no evaluation set (*.txt, *.jsonl) in {folder}; put one there, name another folder by --evaluation-dir, or remove this one"
+            f"no evaluation set (*.txt, *.jsonl) in {folder}; put one there, or take the folder away"
         )
     return register(text for path in files for text in _texts(path))
 

@@ -84,9 +84,7 @@ def load(folder: Path) -> Evaluations:
     """
     files = sorted([*folder.glob("*.txt"), *folder.glob("*.jsonl")])
     if not files:
-        raise InputError(
-            f"no evaluation set (*.txt, *.jsonl) in {folder}; put one there, or take the folder away"
-        )
+        raise InputError(f"no evaluation set (*.txt, *.jsonl) in {folder}; put one there, or take the folder away")
     return register(text for path in files for text in _texts(path))
 
 

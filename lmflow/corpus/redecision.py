@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -40,6 +41,7 @@ from lmflow.text.shingles import FOLDING
 _FINAL = (SUPERSEDED, REPEATED, FORGOTTEN)
 _IDENTITY = ("batch_id", "doc_id", "revision")
 _BATCH_ROWS = 512
+_SUMMARY = pa.schema([ASSESSED.field(name) for name in SUMMARY])
 
 
 @dataclass(frozen=True)
@@ -80,38 +82,18 @@ def redecide(
         regime: how to split; None: by the size of the corpus.
     """
     rows = _current(ledger)
-    asked = [policies.of(row["lang"]).repeated_text for row in rows]
-    measured = [repeats.measured_by(dict(row["signals"])) for row in rows]
-    anew = any((its.unit if its else None) != unit for its, unit in zip(asked, measured, strict=True))
-    anew = anew or (any(asked) and ledger.has_old_fingerprints())  # lines were folded as the fingerprints were
+    anew = _compares_anew(rows, policies)
+    anew = anew or (any(policies.repeated_units.values()) and ledger.has_old_fingerprints())  # folded as lines are
     owned = SCHEMAS["lines"].empty_table() if anew else ledger.owned_lines()
     reader = _Reader(ledger, rows, policies, assessed, evaluations, owned)
     lines = reader.attribute_all() if anew else None
-    read = [row["doc_id"] for row in rows] if anew else []
-    for row in () if anew else rows:
-        signals, policy = dict(row["signals"]), policies.of(row["lang"])
-        if evaluations is None:
-            row["signals"] = [pair for pair in signals.items() if pair[0] not in (SIGNAL, EVALUATED_BY)]
-            signals = dict(row["signals"])
-        prepared = signals.get(PREPARED_BY) == (policy.prepare.number if policy.prepare else None)
-        compared = evaluations is None or signals.get(EVALUATED_BY) == evaluations.number
-        if not (prepared and compared) or (policy.reference and signals.get(SCORED_BY) != policy.reference.number):
-            read.append(row["doc_id"])
-            continue
-        try:
-            broken = decide(Detected(row["lang"], row["lang_score"]), signals, row["source"], policies)
-        except KeyError:  # measured before this signal existed
-            read.append(row["doc_id"])
-            continue
-        if signals.get(SIGNAL):
-            broken.append(Failure(CONTAMINATED, signals[SIGNAL], 0.0))
-        row["failures"] = [failure._asdict() for failure in broken]
-        row["policy_digest"] = policy.digest
-        if not broken and row["bands"] is None:
-            read.append(row["doc_id"])
-    fresh = {row["doc_id"]: row for row in reader.read(read)}
-    schema = pa.schema([ASSESSED.field(name) for name in SUMMARY])
-    unit = pa.Table.from_pylist([fresh.get(row["doc_id"], row) for row in rows], schema)
+    if anew:
+        read, parts = rows["doc_id"].to_pylist(), list[pa.RecordBatch]()
+    else:
+        read, parts = _decide_again(rows, policies, evaluations)
+    parts += reader.read(read)
+    unit = pa.Table.from_batches(parts, _SUMMARY).sort_by([(name, "ascending") for name in _IDENTITY])
+    fresh = set(read)
     members = ledger.members()
     addresses = shared(unit["doc_id"], unit["source"], unit["url"])
     nothing = Stored([], [], [], fingerprint([]))
@@ -124,30 +106,101 @@ def redecide(
         for doc_id, enters in zip(doc_ids, outcome.kept, strict=True)
         if enters and doc_id not in members and doc_id not in fresh
     ]
-    read += [row["doc_id"] for row in reader.read(late)]
-    return Redecision(unit, outcome, members, read, lines)
+    reader.read(late)
+    return Redecision(unit, outcome, members, [*read, *late], lines)
 
 
-def _current(ledger: Ledger) -> list[dict[str, Any]]:
-    """The newest version of every document as it was decided on, in the columns SUMMARY."""
-    verdicts = ledger.verdicts.read(version=ledger.pinned(ledger.verdicts)).to_pylist()
-    prints = {
-        tuple(row[name] for name in _IDENTITY): row
-        for row in ledger.fingerprints.read(
-            where=pc.field("folding") == FOLDING, version=ledger.pinned(ledger.fingerprints)
-        ).to_pylist()
-    }
+def _compares_anew(rows: pa.Table, policies: Policies) -> bool:
+    """Whether a policy takes other parts of a text out now than when its documents were measured."""
+    for batch in rows.select(["lang", "signals"]).to_batches(_BATCH_ROWS):
+        for lang, signals in zip(batch["lang"].to_pylist(), batch["signals"].to_pylist(), strict=True):
+            asked = policies.of(lang).repeated_text
+            if (asked.unit if asked else None) != repeats.measured_by(dict(signals)):
+                return True
+    return False
+
+
+def _decide_again(
+    rows: pa.Table, policies: Policies, evaluations: Evaluations | None
+) -> tuple[list[str], list[pa.RecordBatch]]:
+    """Decide from stored signals: the documents whose text must be read, and the rows of all others."""
+    read: list[str] = []
+    parts = []
+    for batch in rows.to_batches(_BATCH_ROWS):
+        fingerprinted = batch["bands"].is_valid().to_pylist()
+        columns = (batch[name].to_pylist() for name in ("doc_id", "lang", "lang_score", "source", "signals"))
+        given: dict[str, list[Any]] = {"signals": [], "failures": [], "policy_digest": []}
+        stays = []
+        for at, (doc_id, lang, score, source, pairs) in enumerate(zip(*columns, strict=True)):
+            signals = dict(pairs)
+            if evaluations is None:
+                signals = {name: value for name, value in signals.items() if name not in (SIGNAL, EVALUATED_BY)}
+            broken = _from_signals(Detected(lang, score), signals, source, policies, evaluations)
+            stays.append(broken is not None and (bool(broken) or fingerprinted[at]))
+            if not stays[-1]:
+                read.append(doc_id)
+            given["signals"].append(list(signals.items()))
+            given["failures"].append([failure._asdict() for failure in broken or ()])
+            given["policy_digest"].append(policies.of(lang).digest)
+        made = [
+            pa.array(given[field.name], field.type) if field.name in given else batch[field.name] for field in _SUMMARY
+        ]
+        parts.append(pa.RecordBatch.from_arrays(made, schema=_SUMMARY).filter(pa.array(stays, pa.bool_())))
+    return read, parts
+
+
+def _from_signals(
+    detected: Detected,
+    signals: Mapping[str, float],
+    source: str,
+    policies: Policies,
+    evaluations: Evaluations | None,
+) -> list[Failure] | None:
+    """The rules that a document breaks by its stored signals; None where they do not say."""
+    policy = policies.of(detected.lang)
+    prepared = signals.get(PREPARED_BY) == (policy.prepare.number if policy.prepare else None)
+    scored = not policy.reference or signals.get(SCORED_BY) == policy.reference.number
+    compared = not evaluations or signals.get(EVALUATED_BY) == evaluations.number
+    if not (prepared and scored and compared):
+        return None
+    try:
+        broken = decide(detected, signals, source, policies)
+    except KeyError:  # measured before this signal existed
+        return None
+    return [*broken, Failure(CONTAMINATED, signals[SIGNAL], 0.0)] if signals.get(SIGNAL) else broken
+
+
+def _current(ledger: Ledger) -> pa.Table:
+    """The newest version of every document as it was decided on, columns SUMMARY, sorted by _IDENTITY.
+
+    Bands and signatures are null where there are none, or those of an earlier folding.
+    """
+    verdicts = ledger.verdicts.read(version=ledger.pinned(ledger.verdicts)).combine_chunks()
+    failures = verdicts["failures"].combine_chunks()
+    is_final = pc.is_in(pc.struct_field(failures.flatten(), "rule"), pa.array(_FINAL))
+    final = pc.unique(pc.list_parent_indices(failures).filter(is_final))
+    verdicts = verdicts.filter(pc.invert(pc.is_in(_places(verdicts), final)))
     columns = [*_IDENTITY, "source", "published_at", "fetched_at", "url"]
-    fetched = {tuple(row[name] for name in _IDENTITY): row for row in ledger.documents.read(columns).to_pylist()}
-    rows = []
-    for verdict in verdicts:
-        identity = tuple(verdict[name] for name in _IDENTITY)
-        if identity in fetched and not any(failure["rule"] in _FINAL for failure in verdict["failures"]):
-            signals = dict(verdict["signals"])
-            known = {**verdict, **fetched[identity], **prints.get(identity, {})}
-            counts = {"n_chars": int(signals["n_chars"]), "n_words": int(signals["n_words"])}
-            rows.append({name: {**known, **counts}.get(name) for name in SUMMARY})
-    return sorted(rows, key=lambda row: tuple(row[name] for name in _IDENTITY))
+    fetched = ledger.documents.read(columns)
+    prints = ledger.fingerprints.read(where=pc.field("folding") == FOLDING, version=ledger.pinned(ledger.fingerprints))
+    # Lists cannot be joined: the places of their rows are.
+    keys = verdicts.select(list(_IDENTITY)).append_column("verdict", _places(verdicts))
+    keys = keys.join(fetched, list(_IDENTITY), join_type="inner")
+    placed = prints.select(list(_IDENTITY)).append_column("print", _places(prints))
+    keys = keys.join(placed, list(_IDENTITY), join_type="left outer")
+    keys = keys.sort_by([(name, "ascending") for name in _IDENTITY])
+    decided, printed = verdicts.take(keys["verdict"]), prints.take(keys["print"])
+    signals = decided["signals"].combine_chunks()
+    known = {name: keys[name] for name in columns}
+    known |= {name: decided[name] for name in ("lang", "lang_score", "signals", "policy_digest", "failures", "pii")}
+    known |= {name: printed[name] for name in ("n_shingles", "signature", "bands")}
+    known |= {name: pc.map_lookup(signals, pa.scalar(name), "first") for name in ("n_chars", "n_words")}
+    empty = pa.nulls(keys.num_rows)
+    return pa.table([known.get(field.name, empty).cast(field.type) for field in _SUMMARY], schema=_SUMMARY)
+
+
+def _places(rows: pa.Table) -> pa.Array:
+    return pa.array(np.arange(rows.num_rows, dtype=np.int32))
 
 
 class _Reader:
@@ -156,14 +209,15 @@ class _Reader:
     def __init__(
         self,
         ledger: Ledger,
-        rows: list[dict[str, Any]],
+        rows: pa.Table,
         policies: Policies,
         assessed: str,
         evaluations: Evaluations | None,
         owned: pa.Table,
     ) -> None:
         self._ledger = ledger
-        self._identities = {row["doc_id"]: tuple(row[name] for name in _IDENTITY) for row in rows}
+        identities = zip(*(rows[name].to_pylist() for name in _IDENTITY), strict=True)
+        self._identities = {identity[1]: identity for identity in identities}
         self._policies, self._evaluations, self._assessed = policies, evaluations, assessed
         self._compares = any(policies.repeated_units.values())
         self._owned = owned
@@ -175,10 +229,11 @@ class _Reader:
         self._owned = repeats.attribute(found, self._owned, self._ledger.forgotten(found["doc_id"])).owned
         return self._owned
 
-    def read(self, doc_ids: Collection[str]) -> Iterator[dict[str, Any]]:
+    def read(self, doc_ids: Collection[str]) -> list[pa.RecordBatch]:
         """Assess documents; their rows in the columns SUMMARY."""
         if not doc_ids:
-            return
+            return []
+        rows = []
         where = pc.field("doc_id").isin(pa.array(sorted(doc_ids), pa.string()))
         wanted = {self._identities[doc_id] for doc_id in doc_ids}
         repeated = self._repeated(where)
@@ -192,7 +247,8 @@ class _Reader:
                 mine = pa.array([identity in wanted for identity in identities], pa.bool_())
                 found = assess(part.append_column("repeated", lists).filter(mine), self._policies, self._evaluations)
                 writer.write_batch(found)
-                yield from found.select(list(SUMMARY)).to_pylist()
+                rows.append(found.select(list(SUMMARY)))
+        return rows
 
     def _repeated(self, where: pc.Expression) -> Mapping[tuple[Any, ...], list[int]]:
         """What is to be taken out of these documents."""

@@ -140,6 +140,8 @@ def _judge_task_heads(
             newer, older = (champion, each) if champion.version > each.version else (each, champion)
             record = records[newer.version]
             rows = record.rows_unknown_to(records[older.version])
+            if record.folding != records[older.version].folding:
+                progress.say(f"fingerprints of version {older.version} are of an earlier lmflow: near copies stay in")
             progress.say(f"version {older.version} answers {len(rows):,} held-out documents of version {newer.version}")
             answers = _answers(older, [record.texts[row] for row in rows])
             theirs = np.array([record.labels[row] == answer for row, answer in zip(rows, answers, strict=True)], bool)

@@ -1,4 +1,4 @@
-"""text-dedup's MinHash on a JSONL file: runs among the peers. Prints survivors, seconds, and the cluster of each row."""
+"""text-dedup's MinHash on a JSONL file: runs among the peers. Prints survivors, seconds and the cluster of each row."""
 
 import json
 import sys

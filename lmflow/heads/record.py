@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lmflow.heads.labelled import Labelled
+from lmflow.text.shingles import FOLDING
 
 #: Where it lies among the artifacts of the run.
 ARTIFACT: Final = "evaluation/documents.parquet"
@@ -35,6 +36,7 @@ class Record:
         keys: of its text and MinHash bands (`lmflow.corpus.fingerprint`), int64, shape [documents, 15]; 0: none.
         texts: of held-out documents, empty for the others.
         answers: what the version said of held-out documents, empty for the others.
+        folding: version of the folding that the keys were made of (`lmflow.text.shingles`).
     """
 
     ids: tuple[str, ...]
@@ -43,6 +45,7 @@ class Record:
     keys: NDArray[np.int64]
     texts: tuple[str, ...]
     answers: tuple[str, ...]
+    folding: int = FOLDING
 
     @classmethod
     def of(cls, learnt: Labelled, splits: tuple[str, ...], held_out: Labelled, answers: tuple[str, ...]) -> Self:
@@ -77,7 +80,13 @@ class Record:
         return hashlib.sha256(named.encode()).hexdigest()[:32]
 
     def rows_unknown_to(self, other: Record) -> list[int]:
-        """My held-out documents that are surely no copy or near copy of what the other learnt: no key in common."""
+        """My held-out documents that are surely no copy or near copy of what the other learnt: no key in common.
+
+        Keys of another folding say nothing: then only those with the same id count as copies.
+        """
+        if self.folding != other.folding:
+            known = {name for name, held_out in zip(other.ids, other.held_out, strict=True) if not held_out}
+            return [int(row) for row in np.flatnonzero(self.held_out) if self.ids[row] not in known]
         learnt = other.keys[~other.held_out]
         shared = np.isin(self.keys, learnt[learnt != 0]).any(axis=1)
         return [int(row) for row in np.flatnonzero(self.held_out & ~shared)]
@@ -86,7 +95,8 @@ class Record:
         """Write a Parquet file."""
         columns = {name: list(getattr(self, name)) for name in ("ids", "splits", "labels", "texts", "answers")}
         keys = pa.FixedSizeListArray.from_arrays(pa.array(self.keys.ravel()), self.keys.shape[1])
-        pq.write_table(pa.table({**columns, "keys": keys}), path)
+        folding = pa.array(np.full(len(self.ids), self.folding))
+        pq.write_table(pa.table({**columns, "keys": keys, "folding": folding}), path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -94,4 +104,5 @@ class Record:
         table = pq.read_table(path)
         keys = table["keys"].combine_chunks()
         columns = {name: tuple(table[name].to_pylist()) for name in ("ids", "splits", "labels", "texts", "answers")}
-        return cls(**columns, keys=keys.flatten().to_numpy().reshape(len(keys), -1))
+        folding = table["folding"][0].as_py() if "folding" in table.column_names else 1
+        return cls(**columns, folding=folding, keys=keys.flatten().to_numpy().reshape(len(keys), -1))

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,6 +82,9 @@ def test_a_record_is_read_as_it_was_written_whatever_the_texts_hold(tmp_path: Pa
     assert read_again.rows_unknown_to(read_again) == rows_of  # it learnt none of them
     other = Record.of(held_out, ("train",) * 6, learnt, ("b",) * 15)
     assert read_again.rows_unknown_to(other) == []
+    earlier = replace(other, keys=other.keys + 1, folding=1)  # what was learnt is known by its id alone
+    assert read_again.rows_unknown_to(earlier) == []
+    assert read_again.rows_unknown_to(replace(earlier, ids=tuple(map(str, range(21))))) == rows_of
 
 
 def test_near_copies_stay_on_one_side_and_every_class_is_on_each(tmp_path: Path) -> None:

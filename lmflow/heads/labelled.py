@@ -1,8 +1,8 @@
 """Labelled documents: read from a user's files, each text once, and divided so that no near copy stands on both sides.
 
 The reader is that of `ingest_files`; equality, likeness and the division are the corpus's own: texts are equal when
-they normalise to the same (`lmflow.text.normalise`), near copies by MinHash are one cluster, and a cluster has one
-split (`lmflow.corpus`).
+they normalise to the same (`lmflow.text.normalise`), near copies by MinHash are one kin group, and a group has one split
+(`lmflow.corpus`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Final
 
 import numpy as np
 
-from lmflow.corpus import split
+from lmflow.corpus import kin, split
 from lmflow.corpus.dedup import Stored, cluster
-from lmflow.corpus.fingerprint import Fingerprints, fingerprint
+from lmflow.corpus.fingerprint import Fingerprints, fingerprint, joined
 from lmflow.errors import InputError
 from lmflow.extract import own_files
 from lmflow.extract.own_files import Collection, Columns, Format
@@ -151,11 +151,10 @@ def splits(documents: Labelled, lang: str, known: Mapping[str, str]) -> tuple[st
         lang: ISO 639 code.
         known: splits of documents in an earlier division, by id; they stay where they were.
     """
-    nothing = Stored((), (), (), documents.fingerprints.take([]))
-    clusters = cluster(documents.ids, documents.fingerprints, nothing).clusters
+    groups = _kin(documents.ids, documents.fingerprints)
     members: defaultdict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(documents.ids):
-        members[clusters[name]].append(row)
+        members[groups[name]].append(row)
     chosen: dict[str, str] = {}
     counts: defaultdict[split.Stratum, Counter[str]] = defaultdict(Counter)
     new: dict[str, split.Stratum] = {}
@@ -167,7 +166,7 @@ def splits(documents: Labelled, lang: str, known: Mapping[str, str]) -> tuple[st
         else:
             new[name] = stratum
     chosen |= split.choose(new, {name: len(members[name]) for name in new}, counts, "small")
-    return tuple(chosen[clusters[name]] for name in documents.ids)
+    return tuple(chosen[groups[name]] for name in documents.ids)
 
 
 def apart_from(documents: Labelled, held_out: Labelled) -> Labelled:
@@ -175,13 +174,14 @@ def apart_from(documents: Labelled, held_out: Labelled) -> Labelled:
     there = set(held_out.ids)
     rows = [row for row, name in enumerate(documents.ids) if name not in there]
     rest = documents.take(rows)
-    nothing = Stored((), (), (), rest.fingerprints.take([]))
-    both = Fingerprints(
-        *(
-            np.concatenate([getattr(held_out.fingerprints, name), getattr(rest.fingerprints, name)])
-            for name in ("n_shingles", "signatures", "keys")
-        )
-    )
-    clusters = cluster([*held_out.ids, *rest.ids], both, nothing).clusters
-    theirs = {clusters[name] for name in held_out.ids}
-    return rest.take([row for row, name in enumerate(rest.ids) if clusters[name] not in theirs])
+    groups = _kin([*held_out.ids, *rest.ids], joined(held_out.fingerprints, rest.fingerprints))
+    theirs = {groups[name] for name in held_out.ids}
+    return rest.take([row for row, name in enumerate(rest.ids) if groups[name] not in theirs])
+
+
+def _kin(ids: Sequence[str], prints: Fingerprints) -> Mapping[str, str]:
+    """The kin group of each document (`lmflow.corpus.kin`)."""
+    clusters = cluster(ids, prints, Stored((), (), (), prints.take([]))).clusters
+    names = [clusters[name] for name in ids]
+    groups = kin.join_groups(names, names, np.ones(len(ids), np.bool_), prints, 0)
+    return {name: groups[clusters[name]] for name in ids}

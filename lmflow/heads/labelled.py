@@ -1,8 +1,8 @@
 """Labelled documents: read from a user's files, each text once, and divided so that no near copy stands on both sides.
 
 The reader is that of `ingest_files`; equality, likeness and the division are the corpus's own: texts are equal when
-they normalise to the same (`lmflow.text.normalise`), near copies by MinHash are one kin group, and a group has one split
-(`lmflow.corpus`).
+they normalise to the same (`lmflow.text.normalise`), near copies by MinHash are one kin group, and a group has one
+split (`lmflow.corpus`).
 """
 
 from __future__ import annotations

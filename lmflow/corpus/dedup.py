@@ -31,8 +31,8 @@ from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
 #: Estimated Jaccard similarity from which two documents that share a band are near duplicates. Of documents that share
 #: a third of their shingles, a common template, bands bring together one pair in 650; the bound leaves one in 110,000.
-#: Of the copies that 1-(1-s^8)^14 promises it loses 0.0055 at 10 % of words changed, by exact binomials; at 0.5 it would
-#: be 0.0074 and, as measured, more than the hundredth that is allowed (benchmarks.cleaning.recall).
+#: At 10 % of words changed it loses 0.0055 of the copies that 1-(1-s^8)^14 promises, by exact binomials; 0.5 would lose
+#: 0.0074 and, as measured, more than the hundredth that is allowed (benchmarks.cleaning.recall).
 NEAR: Final = 0.48
 #: Dropped documents that a bucket remembers, to join clusters; more would only repeat what these show.
 _MOST_DROPPED: Final = 16

@@ -19,7 +19,7 @@ import numpy as np
 import rensa
 from numpy.typing import NDArray
 
-from lmflow.text.shingles import SHINGLE_UNITS, fold, units_of
+from lmflow.text.shingles import SHINGLE_UNITS, folded, without_digits
 
 HASHES: Final = 112
 BANDS: Final = 14
@@ -66,12 +66,12 @@ def joined(one: Fingerprints, other: Fingerprints) -> Fingerprints:
 
 
 class _UnitHashes(dict[str, int]):
-    """64-bit hashes of units, each computed once; the same in every process and version of Python."""
+    """64-bit hashes of units, digits being 0, each computed once; the same in every process and version of Python."""
 
     def __missing__(self, unit: str) -> int:
         if len(self) >= _MOST_REMEMBERED_UNITS:
             self.clear()
-        self[unit] = value = _hash64(unit.encode("utf-8", "surrogatepass"))
+        self[unit] = value = _hash64(without_digits(unit).encode("utf-8", "surrogatepass"))
         return value
 
 
@@ -84,9 +84,9 @@ def fingerprint(texts: Sequence[str]) -> Fingerprints:
     keys = np.zeros((len(texts), KEYS), np.int64)
     hashed: list[NDArray[np.uint64]] = []
     for row, text in enumerate(texts):
-        folded = fold(text)
-        keys[row, 0] = np.uint64(_hash64(folded.encode("utf-8", "surrogatepass"))).astype(np.int64)
-        shingles = run_hashes(units_of(folded), SHINGLE_UNITS)
+        found = folded(text)
+        keys[row, 0] = np.uint64(_hash64(" ".join(found).encode("utf-8", "surrogatepass"))).astype(np.int64)
+        shingles = run_hashes(found, SHINGLE_UNITS)
         n_shingles[row] = len(shingles)
         hashed.append(shingles)
     signatures = _signatures(hashed)

@@ -71,9 +71,9 @@ def _simplified() -> opencc.OpenCC:
 _FOLD: Final = _Fold()
 
 
-def fold(text: str) -> str:
-    """The units of a text joined by single spaces, digits as they are: equal for texts that differ only in spelling."""
-    return " ".join(text.translate(_FOLD).split())
+def folded(text: str) -> list[str]:
+    """The units of a text (see `units`) with digits as they are: equal for texts that differ only in spelling."""
+    return text.translate(_FOLD).split()
 
 
 def units(text: str) -> list[str]:
@@ -82,12 +82,12 @@ def units(text: str) -> list[str]:
     Digits are 0. The choice goes by character and not by detected language, so that a near-copy detected as another
     language still compares equal.
     """
-    return units_of(fold(text))
+    return without_digits(text.translate(_FOLD)).split()
 
 
-def units_of(folded: str) -> list[str]:
-    """The units of a text that `fold` has folded."""
-    return folded.encode("utf-8", "surrogatepass").translate(_TO_ZERO).decode("utf-8", "surrogatepass").split()
+def without_digits(folded_text: str) -> str:
+    """Folded text with 0 for every digit."""
+    return folded_text.encode("utf-8", "surrogatepass").translate(_TO_ZERO).decode("utf-8", "surrogatepass")
 
 
 def shingles(text: str, n: int = SHINGLE_UNITS) -> set[str]:

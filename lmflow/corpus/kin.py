@@ -29,7 +29,7 @@ KEYS: Final = HASHES // ROWS
 _SHARED: Final = 2
 #: Of the documents that share a key, each is compared with so many before it. Pages that share a template, and little
 #: else, would all be compared with all; groups do not depend on batches where no key has more documents than this.
-_MOST_COMPARED: Final = 1_000
+_MOST_COMPARED: Final = 300
 
 _ODD: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _CHUNK: Final = 1 << 16
@@ -141,6 +141,7 @@ def _are_kin(signatures: NDArray[np.uint32], ones: NDArray[np.int64], others: ND
     found = np.zeros(len(ones), np.bool_)
     for start in range(0, len(ones), _CHUNK):
         same = signatures[ones[start : start + _CHUNK]] == signatures[others[start : start + _CHUNK]]
-        shared = (same[:, ::ROWS] & same[:, 1::ROWS]).sum(axis=1)
-        found[start : start + _CHUNK] = (shared >= _SHARED) & (same.mean(axis=1) >= KIN)
+        alike = np.flatnonzero(np.count_nonzero(same, axis=1) >= KIN * HASHES)
+        shared = np.count_nonzero(same[alike, ::ROWS] & same[alike, 1::ROWS], axis=1)
+        found[start + alike[shared >= _SHARED]] = True
     return found

@@ -44,6 +44,7 @@ _LABELLED: Final = {
     "ar": "ب{}: {}",
 }
 _SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_EXPONENT: Final = re.compile(r"[-+−–]?\d{1,12}")
 _RUPEES: Final = {
     "k": "thousand", "t": "thousand", "l": "lakh", "m": "million", "c": "crore", "b": "billion", "lc": "lakh crore",
 }  # fmt: skip
@@ -162,6 +163,17 @@ def fraction(args: Arguments) -> str:
     if len(parts) == 1:
         return f"1/{parts[0]}"
     return f"{parts[0]}/{parts[1]}" if len(parts) == 2 else f"{parts[0]} {parts[1]}/{parts[2]}" if parts else ""
+
+
+def superscript(args: Arguments) -> str:
+    """`10{{sup|6}}` as `10⁶`, like `10<sup>6</sup>`; raised words stay as they are."""
+    raised = first(args)
+    return raised.translate(_SUPERSCRIPT) if _EXPONENT.fullmatch(raised) else raised
+
+
+def root(args: Arguments) -> str:
+    """`{{radic|2}}` as `√2`, `{{radic|x|3}}` as `³√x` (Template:Radic: expression, degree)."""
+    return f"{args.at(1).translate(_SUPERSCRIPT)}√{args.at(0)}"
 
 
 def value(args: Arguments) -> str:
@@ -372,6 +384,8 @@ READINGS: Final[dict[str, Renderer]] = {
     "quantity": quantity,
     "convert": convert,
     "fraction": fraction,
+    "superscript": superscript,
+    "root": root,
     "value": value,
     "as_of": dates.as_of,
     "circa": dates.circa,

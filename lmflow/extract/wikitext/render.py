@@ -54,6 +54,7 @@ _TAGS: Final = {
 }
 _RUBY_BRACKETS: Final = ("(", "（", "[")
 _SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_FRACTION: Final = re.compile(r"\d{1,9}/\d")
 _DEEPEST: Final = 40
 #: Editions written in several scripts, with the variants we prefer, best first.
 _VARIANTS: Final = {
@@ -244,7 +245,13 @@ class _Rendering:
         if words is None:
             self.unexpanded.append(name.strip().rstrip(":"))
             return ""
+        if words[:1].isdecimal() and _FRACTION.match(words) and self._stands_on_digit():
+            return f" {words}"  # 8{{frac|1|2}}
         return words
+
+    def _stands_on_digit(self) -> bool:
+        """Whether the text so far ends in a digit."""
+        return bool(self._pieces) and self._pieces[-1][-1:].isdecimal()
 
     def _variant(self, parts: list[str]) -> str:
         """`-{zh-hans:信息;zh-hant:資訊}-` in the variant we prefer; hidden rules show nothing."""

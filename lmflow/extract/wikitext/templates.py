@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from lmflow.extract.wikitext import locales
 from lmflow.extract.wikitext.arguments import Renderer
-from lmflow.extract.wikitext.readings import READINGS, WITH_TEXT, labelled
+from lmflow.extract.wikitext.readings import READINGS, WITH_TEXT, labelled, literal
 
 Dropped = Literal["noise", "disambiguation", "lost"]
 
@@ -31,6 +31,8 @@ def renderer(name: str, lang: str) -> Renderer | None:
         found = labelled(key[5:])
     if found is None and lang == "de" and (german := _GERMAN.fullmatch(name)) and locales.is_language(german[1]):
         found = labelled(german[1])
+    if found is None and _FRACTION.fullmatch(key):
+        found = literal(key)
     return found or _country(key, lang)
 
 
@@ -57,6 +59,8 @@ def _country(key: str, lang: str) -> Renderer | None:
 
 #: `{{enS|United Nations}}`; `{{RUS}}` is a country.
 _GERMAN: Final = re.compile(r"\s*([a-z]{2,3})S\s*")
+#: `{{1/2}}`.
+_FRACTION: Final = re.compile(r"\d{1,3}/\d{1,3}")
 
 
 def _table(section: dict[str, Any]) -> dict[str, Renderer]:

@@ -104,7 +104,8 @@ TABLE = [
     ("de", "{{enS|United Nations}}", "englisch United Nations"),
     ("de", "{{ruS|Москва|Moskwa}}", "russisch Москва Moskwa"),
     ("en", "{{KOR}} and {{GER}} and {{RUS}} and {{ESP}}", "South Korea and Germany and Russia and Spain"),
-    ("de", "{{RUS}}", "Russland"),
+    ("de", "{{RUS}} und {{TUR|#}} [[Bergama]]", "Russland und Bergama"),
+    ("en", "{{aut|Linnaeus}}, 1758", "Linnaeus, 1758"),
     ("ru", "{{Франция}} и {{США}} и {{Флагификация|Чехия}}", "Франция и США и Чехия"),
     ("hy", "{{դրոշավորում|Հոնգ Կոնգ}}", "Հոնգ Կոնգ"),
     # Dates
@@ -255,6 +256,9 @@ def test_the_first_sentence_of_an_italian_biography_is_written_out(arguments: st
         ("cy", "{{wikidata|property|Q64|P1082}}", "wikidata"),
         ("uz", "{{wikidata|p2046}}", "wikidata"),
         ("de", "{{Bio|Nome=X}}", "Bio"),
+        ("de", "{{AUT|Kitzbühel|Kitzbühel}}", "AUT"),  # the town, and not the country
+        ("zh", "{{jpn|j=東京}}", "jpn"),
+        ("en", "{{bar}}", "bar"),
     ],
 )
 def test_a_value_that_only_the_template_knows_is_counted(lang: str, markup: str, name: str) -> None:

@@ -300,6 +300,17 @@ def country(args: Arguments) -> str:
     return locales.country(name, args.lang) or name
 
 
+def country_name(name: str) -> Renderer:
+    """`{{GER}}`: the name; with `#` the flag alone (German); with words of its own the template says what it shows."""
+
+    def render(args: Arguments) -> str | None:
+        if args.at(0) == "#":
+            return ""
+        return None if any(not part.isdecimal() for part in args.positional if part) else name
+
+    return render
+
+
 def height(args: Arguments) -> str:
     """`{{height|m=1.85}}`, `{{height|ft=6|in=2}}`."""
     units = ("m", "cm", "ft", "in")

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from lmflow.extract.wikitext import locales
 from lmflow.extract.wikitext.arguments import Renderer
-from lmflow.extract.wikitext.readings import READINGS, WITH_TEXT, labelled, literal
+from lmflow.extract.wikitext.readings import READINGS, WITH_TEXT, country_name, labelled, literal
 
 Dropped = Literal["noise", "disambiguation", "lost"]
 
@@ -24,7 +24,7 @@ Dropped = Literal["noise", "disambiguation", "lost"]
 def renderer(name: str, lang: str) -> Renderer | None:
     """The function for a template of this edition, None for one that is not listed."""
     key = " ".join(name.replace("_", " ").split()).lower().removeprefix("template:")
-    found = _BY_LANGUAGE.get(lang.partition("-")[0], {}).get(key) or _SHARED.get(key)
+    found = _country(name, lang) or _BY_LANGUAGE.get(lang.partition("-")[0], {}).get(key) or _SHARED.get(key)
     if found is None:
         found = next((render for prefix, render in _PREFIXES.items() if key.startswith(prefix)), None)
     if found is None and key.startswith("lang-"):
@@ -33,7 +33,9 @@ def renderer(name: str, lang: str) -> Renderer | None:
         found = labelled(german[1])
     if found is None and _FRACTION.fullmatch(key):
         found = literal(key)
-    return found or _country(key, lang)
+    if found is None and lang == "ru" and (territory := locales.territories(lang).get(key)):
+        found = country_name(territory)
+    return found
 
 
 @lru_cache(maxsize=65536)
@@ -47,18 +49,16 @@ def dropped(name: str) -> Dropped:
     return "lost"
 
 
-def _country(key: str, lang: str) -> Renderer | None:
-    """`{{GER}}`, and Russian `{{Франция}}`, show the country's name; in other editions such a name is a box."""
-    name = ""
-    if len(key) == 3 and key.isascii() and key.isalpha():
-        name = locales.country(key.upper(), lang)
-    elif lang == "ru":
-        name = locales.territories(lang).get(key, "")
-    return (lambda args: name) if name else None
+def _country(name: str, lang: str) -> Renderer | None:
+    """`{{GER}}` shows the country's name. In lower case it is something else: `{{aut|Linnaeus}}`, `{{jpn|j=東京}}`."""
+    code = name.strip()
+    shown = locales.country(code, lang) if _COUNTRY.fullmatch(code) else ""
+    return country_name(shown) if shown else None
 
 
 #: `{{enS|United Nations}}`; `{{RUS}}` is a country.
 _GERMAN: Final = re.compile(r"\s*([a-z]{2,3})S\s*")
+_COUNTRY: Final = re.compile(r"[A-Z]{3}")
 #: `{{1/2}}`.
 _FRACTION: Final = re.compile(r"\d{1,3}/\d{1,3}")
 

@@ -60,6 +60,28 @@ def test_categories_language_links_and_disambiguation_come_with_the_text() -> No
 
 
 @pytest.mark.parametrize(
+    ("lang", "notice", "is_one"),
+    [
+        ("en", "{{Human name disambiguation}}", True),
+        ("en", "{{place name disambiguation}}", True),
+        ("en", "{{Letter–Number combination disambiguation}}", True),
+        ("en", "{{genus disambig}}", True),
+        ("en", "{{disambiguation cleanup}}", True),
+        ("en", "__DISAMBIG__", True),
+        ("sv", "{{Grensida}}", True),
+        ("ru", "{{Список полных тёзок}}", True),
+        ("ru", "{{значения|Литва}}", False),
+        ("en", "[[Mercury]]{{disambiguation needed|date=May 2011}}", False),
+        ("pl", "{{DisambigR|Merkury}}", False),
+        ("id", "{{disambiginfo}}", False),
+    ],
+)
+def test_a_notice_of_a_disambiguation_page_is_told_from_a_hatnote(lang: str, notice: str, is_one: bool) -> None:
+    page = plain(f"{notice}\nMercury may be a planet.", lang)
+    assert (page.disambiguation, page.unexpanded) == (is_one, [])
+
+
+@pytest.mark.parametrize(
     ("markup", "target"),
     [
         ("#REDIRECT [[Foo bar#part]]", "Foo bar"),

@@ -42,10 +42,10 @@ def renderer(name: str, lang: str) -> Renderer | None:
 def dropped(name: str) -> Dropped:
     """What a dropped template was: one that shows no prose anyway, a disambiguation notice, or words that are lost."""
     key = name.replace("_", " ").strip().lower()
-    if key in _DISAMBIGUATION or key.startswith(("disambig", "hndis", "geodis")):
-        return "disambiguation"
     if key in _NOISE_NAMES or key.startswith(_NOISE) or key.endswith(("-stub", " icon")):
         return "noise"
+    if key in _DISAMBIGUATION or key.startswith(("disambig", "hndis", "geodis")) or key.endswith(_DISAMBIGUATES):
+        return "disambiguation"
     return "lost"
 
 
@@ -58,6 +58,8 @@ def _country(name: str, lang: str) -> Renderer | None:
 
 #: `{{enS|United Nations}}`; `{{RUS}}` is a country.
 _GERMAN: Final = re.compile(r"\s*([a-z]{2,3})S\s*")
+#: `{{Place name disambiguation}}`, `{{genus disambig}}`.
+_DISAMBIGUATES: Final = (" disambiguation", " disambig")
 _COUNTRY: Final = re.compile(r"[A-Z]{3}")
 #: `{{1/2}}`.
 _FRACTION: Final = re.compile(r"\d{1,3}/\d{1,3}")

@@ -67,6 +67,10 @@ _TEXT_NAMES: Final = (
 )
 
 
+#: Arguments of links to other editions: labels, then titles in this edition.
+_LINK_NAMES: Final = ("lt", "label", "texte", "текст", "نص", "fr", "надо", "عر")
+
+
 def first(args: Arguments) -> str:
     """The first argument, or the one named as the text."""
     return args.at(0) or next((args.named[name] for name in _TEXT_NAMES if args.named.get(name)), "")
@@ -265,9 +269,35 @@ def fourth(args: Arguments) -> str:
 
 
 def link(args: Arguments) -> str:
-    """A link described by named arguments."""
-    named = args.named
-    return named.get("texte") or named.get("fr") or named.get("label") or named.get("lt") or args.at(1) or args.at(0)
+    """French `{{lien|fr=Titre|texte=mots|lang=de|trad=Titel}}`."""
+    return _label(args) or args.at(1) or args.at(0)
+
+
+def interlanguage(args: Arguments) -> str:
+    """`{{ill|Ewald Wüst|de|lt=Wüst}}`, `{{仮リンク|A|en|C|label=B}}`: the label, else the title in this edition.
+
+    The older order `{{ill|de|foreign|local|label}}` begins with the language.
+    """
+    if label := _label(args):
+        return label
+    if len(args.positional) > 2 and _is_code(args.at(0)):
+        return args.at(3) or args.at(2)
+    return args.at(0)
+
+
+def not_translated(args: Arguments) -> str:
+    """Russian `{{нп5|title|label|language|foreign}}`, also with the names надо, текст; the label may be left out."""
+    label = _label(args) or args.at(1)
+    return args.at(0) or label if _is_code(label) else label or args.at(0)
+
+
+def _label(args: Arguments) -> str:
+    """What a link shows, where a name says so; else the title that a name gives."""
+    return next((args.named[name] for name in _LINK_NAMES if args.named.get(name)), "")
+
+
+def _is_code(word: str) -> bool:
+    return len(word) <= 3 and word.isascii() and word.islower() and locales.is_language(word)
 
 
 def labelled(code: str) -> Renderer:
@@ -428,6 +458,8 @@ READINGS: Final[dict[str, Renderer]] = {
     "third_or_first": third_or_first,
     "fourth": fourth,
     "link": link,
+    "interlanguage": interlanguage,
+    "not_translated": not_translated,
     "langx": langx,
     "country": country,
     "height": height,

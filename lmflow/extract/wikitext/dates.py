@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from calendar import isleap
 from datetime import date as Date
+from datetime import timedelta
 from typing import Final
 
 from lmflow.extract.wikitext import locales
@@ -25,6 +26,8 @@ _AGED: Final = {
     "ja": "（{}歳没）",
 }
 
+#: Editions that write `13 (25) июля 1826`.
+_JULIAN_FIRST: Final = ("ru", "uk", "be")
 _AS_OF: Final = {"zh": "截至{}", "ja": "{}現在"}
 _CIRCA: Final = {"zh": "约", "fr": "v. ", "ru": "ок. "}
 
@@ -140,7 +143,49 @@ def old_style(args: Arguments) -> str:
     parts = [part for part in args.positional if part]
     if args.lang in ("en", "simple") and len(parts) == 3:
         return f"{parts[0]} [O.S. {parts[2]}] {parts[1]}"
+    if args.lang in _JULIAN_FIRST:
+        return _julian_first(args)
     return " ".join(parts)
+
+
+def _julian_first(args: Arguments) -> str:
+    """Russian `{{OldStyleDate|25|июля|1826 года|13}}` as `13 (25) июля 1826 года`.
+
+    After Модуль:Calendar of ru.wikipedia.org: day, month and year of the Gregorian calendar, then of the Julian one, a day
+    also with its month; what both have in common is said once. `{{OldStyleDate|6 июня|1799|26 мая}}` is the English order.
+    """
+    if args.at(1)[:1].isdecimal() and not args.at(0).isdecimal():
+        args = Arguments((args.at(0), "", *args.positional[1:]), {}, args.lang)
+    (day, _, month), (old_day, _, old_month) = args.at(0).partition(" "), args.at(3).partition(" ")
+    month, old_month = args.at(1) or month, args.at(4) or old_month
+    year, old_year = args.at(2), args.at(5)
+    return _both(old_day, old_month or month, old_year or year, day, month, year)
+
+
+def julian(args: Arguments) -> str | None:
+    """Russian `{{СС3|10.04.1870}}`, a Julian date, as `10 (22) апреля 1870` (Модуль:Calendar, OldDate)."""
+    found = re.fullmatch(r"(\d\d?)\.(\d\d?)\.(\d{4})", args.at(0))
+    if not found:
+        return None
+    day, month, year = (int(part) for part in found.groups())
+    before_leap_day = year - (month < 3)
+    try:
+        new = Date(year, month, day) + timedelta(days=before_leap_day // 100 - before_leap_day // 400 - 2)
+    except (ValueError, OverflowError):
+        return None
+    old = locales.date(year, month, day, args.lang).split(" ")
+    return _both(*old, *locales.date(new.year, new.month, new.day, args.lang).split(" "))
+
+
+def _both(old_day: str, old_month: str, old_year: str, day: str, month: str, year: str) -> str:
+    """A Julian date with the Gregorian one in brackets, months and years that are the same only once."""
+    if not old_day or not day:
+        return " ".join(part for part in (old_day or day, month, year) if part)
+    if old_year != year:
+        return f"{old_day} {old_month} {old_year} ({day} {month} {year})"
+    if old_month != month:
+        return f"{old_day} {old_month} ({day} {month}) {year}".strip()
+    return f"{old_day} ({day}) {month} {year}".strip()
 
 
 def century(args: Arguments) -> str:

@@ -432,6 +432,7 @@ READINGS: Final[dict[str, Renderer]] = {
     "circa": dates.circa,
     "date": dates.date,
     "old_style": dates.old_style,
+    "julian": dates.julian,
     "age": dates.age,
     "age_in_days": dates.age_in_days,
     "age_in_years_and_days": dates.age_in_years_and_days,

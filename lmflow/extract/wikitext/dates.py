@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from lmflow.extract.wikitext import locales
-from lmflow.extract.wikitext.arguments import Arguments
+from lmflow.extract.wikitext.arguments import Arguments, Renderer
 
 _YearMonthDay = tuple[int, int, int]
 #: How a date of death is followed by the age, where it is more than a number in brackets.
@@ -28,6 +28,7 @@ _AGED: Final = {
 
 #: Editions that write `13 (25) июля 1826`.
 _JULIAN_FIRST: Final = ("ru", "uk", "be")
+_ROMAN: Final = re.compile(r"[IVXL]+")
 _AS_OF: Final = {"zh": "截至{}", "ja": "{}現在"}
 _CIRCA: Final = {"zh": "约", "fr": "v. ", "ru": "ок. "}
 
@@ -188,9 +189,30 @@ def _both(old_day: str, old_month: str, old_year: str, day: str, month: str, yea
     return f"{old_day} ({day}) {month} {year}".strip()
 
 
-def century(args: Arguments) -> str:
-    """French `{{s-|XVIII}}`."""
-    return f"{args.at(0)}{args.at(1) or 'e'} siècle" + (" av. J.-C." if args.at(2) else "")
+def century(era: str) -> Renderer:
+    """French `{{s-|XVIII}}`, `{{s2|XVI|e|XVII|e}}`, `{{sp|XVIII|e|et|XIX|e}}`; a name with a dash before it is before Christ.
+
+    A numeral may have its ending behind it. Two of them are joined by the word between them and `s` at the end makes a
+    plural; without a word they are `XVIe et XVIIe siècles`.
+    """
+
+    def render(args: Arguments) -> str | None:
+        shown: list[str] = []
+        word, plural = "", ""
+        for part in args.positional:
+            if part in ("e", "er", "ème"):
+                continue
+            if not _ROMAN.fullmatch(part):
+                word = part
+                continue
+            if shown and not word:
+                word, plural = "et", "s"
+            shown += (word, part + ("er" if part == "I" else "e"))
+            word = ""
+        plural = "s" if word == "s" else plural
+        return f"{' '.join(filter(None, shown))} siècle{plural}{era}" if shown else None
+
+    return render
 
 
 def siglo(args: Arguments) -> str:

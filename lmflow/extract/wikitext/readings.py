@@ -453,7 +453,6 @@ READINGS: Final[dict[str, Renderer]] = {
     "with_reading": with_reading,
     "ship": ship,
     "ship_class": lambda args: f"{args.at(0)}-class {args.at(1)}",
-    "century": dates.century,
     "siglo": dates.siglo,
     "lifespan": dates.lifespan,
     "third_or_first": third_or_first,
@@ -481,5 +480,6 @@ WITH_TEXT: Final[dict[str, Callable[[str], Renderer]]] = {
     "after": after,
     "literal": literal,
     "vessel": vessel,
+    "century": dates.century,
     "money": money,
 }

@@ -33,6 +33,8 @@ def renderer(name: str, lang: str) -> Renderer | None:
         found = labelled(german[1])
     if found is None and _FRACTION.fullmatch(key):
         found = literal(key)
+    if found is None and lang == "fr" and (french := _CENTURY.fullmatch(name.strip())):
+        found = literal(french[0])
     if found is None and lang == "ru" and (territory := locales.territories(lang).get(key)):
         found = country_name(territory)
     return found
@@ -61,6 +63,8 @@ _GERMAN: Final = re.compile(r"\s*([a-z]{2,3})S\s*")
 #: `{{Place name disambiguation}}`, `{{genus disambig}}`.
 _DISAMBIGUATES: Final = (" disambiguation", " disambig")
 _COUNTRY: Final = re.compile(r"[A-Z]{3}")
+#: French `{{XIe}}`, `{{IIIe siècle av. J.-C.}}`.
+_CENTURY: Final = re.compile(r"[IVXL]+er?(?: (?:siècle|millénaire)(?: av\. J\.-C\.)?)?")
 #: `{{1/2}}`.
 _FRACTION: Final = re.compile(r"\d{1,3}/\d{1,3}")
 

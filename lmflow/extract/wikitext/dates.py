@@ -152,8 +152,9 @@ def old_style(args: Arguments) -> str:
 def _julian_first(args: Arguments) -> str:
     """Russian `{{OldStyleDate|25|июля|1826 года|13}}` as `13 (25) июля 1826 года`.
 
-    After Модуль:Calendar of ru.wikipedia.org: day, month and year of the Gregorian calendar, then of the Julian one, a day
-    also with its month; what both have in common is said once. `{{OldStyleDate|6 июня|1799|26 мая}}` is the English order.
+    After Модуль:Calendar of ru.wikipedia.org: day, month and year of the Gregorian calendar, then of the Julian one, a
+    day also with its month; what both have in common is said once. `{{OldStyleDate|6 июня|1799|26 мая}}` is the
+    English order.
     """
     if args.at(1)[:1].isdecimal() and not args.at(0).isdecimal():
         args = Arguments((args.at(0), "", *args.positional[1:]), {}, args.lang)
@@ -190,10 +191,10 @@ def _both(old_day: str, old_month: str, old_year: str, day: str, month: str, yea
 
 
 def century(era: str) -> Renderer:
-    """French `{{s-|XVIII}}`, `{{s2|XVI|e|XVII|e}}`, `{{sp|XVIII|e|et|XIX|e}}`; a name with a dash before it is before Christ.
+    """French `{{s-|XVIII}}`, `{{s2|XVI|e|XVII|e}}`, `{{sp|XVIII|e|et|XIX|e}}`, before an era.
 
-    A numeral may have its ending behind it. Two of them are joined by the word between them and `s` at the end makes a
-    plural; without a word they are `XVIe et XVIIe siècles`.
+    A numeral may have its ending behind it. Two of them are joined by the word between them, and `s` at the end makes
+    a plural; without a word they are `XVIe et XVIIe siècles`.
     """
 
     def render(args: Arguments) -> str | None:
@@ -216,8 +217,14 @@ def century(era: str) -> Renderer:
 
 
 def siglo(args: Arguments) -> str:
-    """Spanish `{{siglo|XX||s}}`."""
-    return f"siglo {args.at(0)}" + (" a. C." if args.at(1) in ("a", "a. C.") else "")
+    """Spanish `{{siglo|XX||s}}` as `siglo XX`; the word, as it is to be written, comes only with a third argument."""
+    word = {"s": "siglo ", "S": "Siglo "}.get(args.at(2), "")
+    return f"{word}{args.at(0)}" + (" a. C." if args.at(1) in ("a", "a. C.") else "")
+
+
+def segle(args: Arguments) -> str:
+    """Catalan `{{segle|XIII|s}}`; the word is in the template: `del {{segle|XIX}}`."""
+    return f"segle {args.at(0)}"
 
 
 def lifespan(args: Arguments) -> str:

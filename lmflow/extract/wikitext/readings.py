@@ -454,6 +454,7 @@ READINGS: Final[dict[str, Renderer]] = {
     "ship": ship,
     "ship_class": lambda args: f"{args.at(0)}-class {args.at(1)}",
     "siglo": dates.siglo,
+    "segle": dates.segle,
     "lifespan": dates.lifespan,
     "third_or_first": third_or_first,
     "fourth": fourth,

@@ -25,6 +25,8 @@ _IDEOGRAPH = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 _CODE: Final = re.compile(r"(?:[^\W\d_]{1,5}[- ])?([a-z]{2,3})")
 _NUMBER: Final = re.compile(r"[-+−–]?\d[\d.,٫٬ \u00a0]*")
 _NOT_PROSE: Final = re.compile(r"https?:|//|\.(?:jpe?g|png|svg|og[gv]|webm|com|org|net)\b|^[#:]|=|_", re.IGNORECASE)
+#: What the template looks something up by: `DE-BE`, `071023X`.
+_KEY: Final = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^\d-]*[\d-])[A-Z\d-]+")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 _UNITS: Final = frozenset(
     tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["units"].split()
@@ -64,7 +66,7 @@ def guess(name: str, args: Arguments) -> str:
         return f"{locales.number(first, args.lang)} {parts[1]}"
     if len(parts) >= 2 and first.islower() and locales.is_language(first) and _is_prose(parts[1]):
         return parts[1]
-    if len(parts) == 1 and _is_prose(first) and not args.named.keys() - _HARMLESS:
+    if len(parts) == 1 and _is_prose(first) and not _KEY.fullmatch(first) and not args.named.keys() - _HARMLESS:
         return first
     return ""
 

@@ -270,9 +270,12 @@ def _read_status(fetcher: Fetcher, home: str, wiki: str, date: str) -> tuple[Dum
 
 
 def _parts(files: dict[str, Any], base: str) -> tuple[DumpPart, ...]:
-    """Data files with their indexes, in page order."""
+    """Data files with their indexes, in page order. They lie beside the status, which names them from the site's root.
+
+    A mirror may keep the site below a path of its own.
+    """
     known = {
-        name: DumpFile(name, urljoin(base, entry["url"]), int(entry["size"]), str(entry.get("sha1", "")))
+        name: DumpFile(name, urljoin(base, name), int(entry["size"]), str(entry.get("sha1", "")))
         for name, entry in files.items()
     }
     parts = []

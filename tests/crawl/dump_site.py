@@ -17,6 +17,7 @@ class DumpSite:
 
     def __init__(self) -> None:
         self.url = ""
+        self.below = ""  # a path that the site lies below, like a mirror's
         self.dumps: dict[tuple[str, str], dict[str, bytes]] = {}  # files by name
         self.unfinished = 0  # so many questions for a status are still answered with `in-progress`
         self.in_progress: set[str] = set()  # dates of dumps that are never finished
@@ -97,7 +98,7 @@ def running_dump_site() -> Iterator[DumpSite]:
                     site.at_once -= 1
 
         def route(self) -> None:
-            match self.path.strip("/").split("/"):
+            match self.path.removeprefix(site.below).strip("/").split("/"):
                 case [wiki]:
                     dates = sorted(date for found, date in site.dumps if found == wiki)
                     links = "".join(f'<a href="{date}/">{date}/</a>' for date in dates)

@@ -48,6 +48,16 @@ def test_a_download_goes_on_where_it_broke_off_and_is_verified(samples: str, fet
     assert not partial.exists()
 
 
+def test_a_mirror_below_a_path_is_downloaded_from_there(fetcher: Fetcher) -> None:
+    with running_dump_site() as site:
+        site.below = "/mirror/dumps"
+        site.dumps["enwiki", "20241101"] = {"enwiki-20241101-pages-articles.xml.bz2": b"pages"}
+        (part,) = discover(fetcher, f"{site.url}{site.below}", "enwiki").parts
+        objects = Lake.open().objects
+        assert objects.get(download(fetcher, part.data, objects, "raw/x.bz2")) == b"pages"
+        assert {path[: len(site.below)] for path, _ in site.asked} == {site.below}
+
+
 def test_a_file_with_the_wrong_checksum_never_enters_the_lake(site: Site, fetcher: Fetcher) -> None:
     site.pages["/f.bz2"] = b"not what was promised"
     file = DumpFile("f.bz2", f"{site.url}/f.bz2", len(site.pages["/f.bz2"]), "0" * 40)

@@ -79,6 +79,8 @@ TABLE = [
     ("en", "E=mc{{sup|2}}, 10{{smallsup|-6}}, n{{sup|th}}", "E=mc², 10⁻⁶, nth"),
     ("fr", "10{{exp|6}}, M{{exp|lle}}", "10⁶, Mlle"),
     ("en", "{{radic|2}} and {{radic|x|3}}", "√2 and ³√x"),
+    ("de", "34–{{Höhe|115|DE-NHN}} hoch", "34–115 m hoch"),
+    ("en", "B{{music|flat}} major, F{{music|#}}, C{{music|natural}}", "B♭ major, F♯, C♮"),
     # Money
     ("en", "{{INRConvert|5|c}}", "₹5 crore"),
     ("en", "{{INRConvert|2.5|lc}}", "₹2.5 lakh crore"),
@@ -88,6 +90,7 @@ TABLE = [
     # Languages
     ("en", "{{lang-de|Wien}}", "German: Wien"),
     ("en", "{{lang-zh|s=汉字|p=hànzì}}", "simplified Chinese: 汉字; pinyin: hànzì"),
+    ("de", "{{zh|c=汉字|p=hànzì}}", "汉字; hànzì"),
     ("en", "{{transliteration|ar|ALA|al-Kitāb}}", "al-Kitāb"),
     ("zh", "{{lang-en|Paris}}", "英语：Paris"),
     ("ja", "{{lang-en-short|Paris}}", "英: Paris"),
@@ -139,6 +142,7 @@ TABLE = [
     ("ru", "{{СС3|20.2.1900}} и {{СС3|25.12.1899}}", "20 февраля (4 марта) 1900 и 25 декабря 1899 (6 января 1900)"),
     ("en", "{{Dash year|1943|1945}}", "1943–1945"),
     ("en", "{{as of|2011|5|lc=y}}", "as of May 2011"),
+    ("en", "{{As of|2008|alt=Since 2008}}", "Since 2008"),
     ("zh", "{{as of|2011|5}}", "截至2011年5月"),
     ("zh", "{{出生日期及年齡|1962|5|2}}", "1962年5月2日"),
     ("zh", "{{死亡日期及年齡|1955|4|18|1879|3|14}}", "1955年4月18日（76岁）"),
@@ -214,6 +218,7 @@ TABLE = [
     ("zh", "-{zh-cn:软件;zh-tw:軟體}-", "软件"),
     ("zh", "-{T|zh-hans:甲;zh-hant:乙}-丙", "丙"),
     ("zh", "{{lang|zh-hans|-{汉}-}}", "汉"),
+    ("zh", "-{zh-hans|甲}-、-{zh;zh-hans|乙}-、-{A;H|zh-hans:丙;zh-hant:丁}-戊", "甲、乙、戊"),
     ("zh", "{{tsl|en|Foreign|本地|标签}}", "标签"),
     # Passages that are doubted
     ("en", "{{citation needed span|Nobody knows.|date=May 2011}}", "Nobody knows."),

@@ -123,7 +123,9 @@ def _years(early: _YearMonthDay, late: _YearMonthDay) -> int:
 
 
 def as_of(args: Arguments) -> str:
-    """`{{as of|2011|5|lc=y}}`."""
+    """`{{as of|2011|5|lc=y}}`, or the words that `alt` gives."""
+    if args.named.get("alt"):
+        return args.named["alt"]
     when = date(Arguments(args.positional, {}, args.lang))
     if args.lang in ("zh", "ja") and when.isdecimal():
         when += "年"

@@ -27,6 +27,11 @@ _UNITS: Final = {
     "C-change": "°C", "F-change": "°F", "mph": "mph", "ftin": "ft", "um": "µm", "deg": "°", "percent": "%",
     "sqkm": "km²", "sqm": "m²", "cuyd": "cu yd", "e6t": "million tonnes", "e3": "thousand", "e6": "million",
 }  # fmt: skip
+_ACCIDENTALS: Final = {
+    **dict.fromkeys(("flat", "b"), "♭"),
+    **dict.fromkeys(("sharp", "#"), "♯"),
+    "natural": "♮",
+}
 _CHINESE_LABELS: Final = {
     "c": "Chinese",
     "s": "simplified Chinese",
@@ -233,9 +238,11 @@ def nihongo(args: Arguments) -> str:
 
 
 def chinese_names(args: Arguments) -> str:
-    """`{{zh|s=…|t=…|p=…}}`, `{{lang-zh|北京}}`."""
-    names = (f"{label}: {args.named[key]}" for key, label in _CHINESE_LABELS.items() if args.named.get(key))
-    return "; ".join(names) or _labelled("zh", args.at(0), "", args.lang)
+    """`{{zh|s=…|t=…|p=…}}`, `{{lang-zh|北京}}`; the names alone where the labels are in another language than English."""
+    names = [(label, args.named[key]) for key, label in _CHINESE_LABELS.items() if args.named.get(key)]
+    labels = args.lang in ("en", "simple")
+    shown = "; ".join(f"{label}: {name}" if labels else name for label, name in names)
+    return shown or _labelled("zh", args.at(0), "", args.lang)
 
 
 def vessel(prefix: str) -> Renderer:
@@ -409,6 +416,11 @@ def sort_name(args: Arguments) -> str:
     return " ".join(part for part in args.positional[:2] if part)
 
 
+def accidental(args: Arguments) -> str:
+    """`B{{music|flat}}` as `B♭`; chords and the like as they stand."""
+    return _ACCIDENTALS.get(args.at(0).lower(), args.at(0))
+
+
 def quoted(args: Arguments) -> str:
     """A quotation and who said it."""
     text = first(args)
@@ -471,6 +483,7 @@ READINGS: Final[dict[str, Renderer]] = {
     "when_nonempty": when_nonempty,
     "when_equal": when_equal,
     "sort_name": sort_name,
+    "accidental": accidental,
     "quoted": quoted,
 }
 #: Those that take a text first.

@@ -68,6 +68,8 @@ _VARIANTS: Final = {
     "ku": ("ku-latn",),
     "iu": ("ike-cans",),
 }
+#: Flags of a rule that shows nothing where it stands; a flag may also be a variant: `-{zh-hans|甲}-`.
+_HIDDEN_RULE: Final = frozenset("HT-")
 _VARIANT_RULE = re.compile(r"\s*(?:[^;:]*=>)?\s*([a-z]{2,3}(?:-[a-z]+)?)\s*:\s*(.*)", re.DOTALL)
 
 
@@ -255,8 +257,8 @@ class _Rendering:
 
     def _variant(self, parts: list[str]) -> str:
         """`-{zh-hans:信息;zh-hant:資訊}-` in the variant we prefer; hidden rules show nothing."""
-        flags = parts[0].strip() if len(parts) > 1 else ""
-        if flags and set(flags) & set("HT-"):
+        flags = parts[0].split(";") if len(parts) > 1 else ()
+        if not _HIDDEN_RULE.isdisjoint(flag.strip() for flag in flags):
             return ""
         content = parts[-1]
         rules = [_VARIANT_RULE.fullmatch(rule) for rule in content.split(";") if rule.strip()]

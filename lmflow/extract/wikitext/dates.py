@@ -96,7 +96,8 @@ def date_of(parts: tuple[str, ...], lang: str, day_first: bool = False) -> str:
     if not (one.isdecimal() and three.isdecimal()):
         return ""
     if not two.isdecimal():
-        return f"{one} {two} {three}" if len(three) >= 3 and int(one) <= 31 and two.replace(".", "").isalpha() else ""
+        one = "1er" if one == "1" and lang == "fr" else one
+        return f"{one} {two} {three}" if len(three) >= 3 and int(parts[0]) <= 31 and two.replace(".", "").isalpha() else ""
     if 1 <= int(two) <= 12:
         if 3 <= len(one) <= 4 and 0 < int(three) <= 31:
             return locales.date(int(one), int(two), int(three), lang, day_first)

@@ -22,7 +22,12 @@ _ABBREVIATED: Final[dict[str, dict[str, str]]] = {
 }
 #: Suffixes and eras that CLDR's long dates carry and articles do not.
 _ERAS = re.compile(r"\s(?:г|р|թ)\.$|ค\.ศ\. ")
-_PLAIN_NUMBER = re.compile(r"([-+−]?)(\d{4,})(\.\d+)?")
+_PLAIN_NUMBER = re.compile(r"([-+−]?)([0-9]+)(\.[0-9]+)?")
+#: Digits of editions that write their own, with the separators between them (MediaWiki's MessagesFa.php, MessagesBn.php).
+_DIGITS: Final = {
+    "fa": str.maketrans("0123456789.,", "۰۱۲۳۴۵۶۷۸۹٫٬"),
+    "bn": str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯"),
+}
 #: Languages that group from five digits on (CLDR's minimumGroupingDigits).
 _FROM_FIVE: Final = frozenset(("es", "pl", "pt", "bg", "it", "et", "hu", "lv", "ka", "ca", "gl"))
 _ALIASES: Final = get_global("territory_aliases")
@@ -59,19 +64,25 @@ def date(year: int, month: int, day: int, lang: str, day_first: bool = False) ->
         written = f"{day} {locale.months['format']['wide'][month]} {year}"
     else:
         written = parse_pattern(locale.date_formats["long"].pattern.replace("dd", "d")).apply(when, locale)
-    return _ERAS.sub("", str(written))
+    shown = _ERAS.sub("", str(written))
+    if day == 1 and locale.language == "fr":
+        return f"1er{shown[1:]}"
+    return shown.translate(_DIGITS[lang]) if lang in _DIGITS else shown
 
 
 @lru_cache(maxsize=65536)
 def number(written: str, lang: str) -> str:
-    """A number of four digits or more with the separators of the language; anything else as it stands."""
+    """A number in Latin digits with the separators of the language; anything else as it stands."""
     found = _PLAIN_NUMBER.fullmatch(written)
     locale = _locale(lang) if found else None
-    if not found or locale is None or (len(found[2]) < 5 and locale.language in _FROM_FIVE):
+    if not found or locale is None:
         return written
-    grouped = str(format_decimal(int(found[2]), locale=locale))
+    sign, whole, decimals = found.groups("")
+    if len(whole) > (4 if locale.language in _FROM_FIVE else 3):
+        whole = str(format_decimal(int(whole), locale=locale))
     point = locale.number_symbols.get("latn", {}).get("decimal", ".")
-    return found[1] + grouped + (found[3] or "").replace(".", point)
+    shown = sign + whole + decimals.replace(".", point)
+    return shown.translate(_DIGITS[lang]) if lang in _DIGITS else shown
 
 
 @lru_cache(maxsize=4096)

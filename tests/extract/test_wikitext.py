@@ -129,6 +129,21 @@ def test_lines_are_paragraphs_headings_and_list_items() -> None:
     ]  # fmt: skip
 
 
+def test_verses_and_lines_that_are_broken_by_hand_stay_lines() -> None:
+    markup = (
+        "Prose\ngoes on.\n<poem>\nOne [[a|line]]\nand two\n</poem>\n"
+        "More<br />of it.\n{|\n| x<br>y\n|}\n<poem>unclosed\nverse"
+    )
+    assert to_text(markup, "en").split("\n") == [
+        "Prose goes on.", "One line", "and two", "More", "of it.", "x y", "unclosed verse",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["__NOTOC__", "__SIN_TDC__", "__БЕЗ_ОГЛАВЛЕНИЯ__", "__INHALTSVERZEICHNIS_ERZWINGEN__"])
+def test_words_that_only_set_a_page_are_no_text(word: str) -> None:
+    assert to_text(f"{word}\nA page.", "en") == "A page."
+
+
 def test_soft_line_breaks_between_chinese_characters_leave_no_space() -> None:
     assert to_text("柏林是\n首都\nBerlin", "zh") == "柏林是首都 Berlin"
 

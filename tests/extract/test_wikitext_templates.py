@@ -193,6 +193,7 @@ TABLE = [
     ("zh", "{{circa|1900}}", "约1900"),
     ("fr", "{{vers|1510}}", "v. 1510"),
     ("ru", "{{около|1900}}", "ок. 1900"),
+    ("es", "50{{aC}} y {{dC|50|1}}", "50 a. C. y 50 d. C."),
     # Ages, in the order of each edition
     ("en", "{{age in years|1990|1|1|2020|1|1}}", "30"),
     ("en", "{{age in days|2020|1|1|2020|3|1}}", "60"),
@@ -210,6 +211,7 @@ TABLE = [
     # Readings and pronunciations
     ("ja", "{{読み仮名 ruby不使用|漢字|かんじ}}", "漢字(かんじ)"),
     ("ja", "{{ふりがな|漢字|かんじ}}", "漢字(かんじ)"),
+    ("ko", "{{윗주|漢字|한자}}", "漢字(한자)"),
     ("en", "<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>", "漢(kan)"),
     ("en", "{{nihongo|Mount Fuji|富士山|Fujisan}}", "Mount Fuji (富士山, Fujisan)"),
     ("fr", "{{japonais|Fuji|富士山|Fujisan}}", "Fuji (富士山, Fujisan)"),
@@ -230,6 +232,8 @@ TABLE = [
     # Passages that are doubted
     ("en", "{{citation needed span|Nobody knows.|date=May 2011}}", "Nobody knows."),
     ("fr", "{{référence nécessaire|Nul ne sait.|date=mai 2011}}", "Nul ne sait."),
+    ("pl", "{{Fakt|[[Germanie]] pojawili się tam|data=2017-11}}", "Germanie pojawili się tam"),
+    ("ru", "{{Нет АИ 2|Никто не знает.|13|05|2011}}", "Никто не знает."),
     ("ja", "{{要出典範囲|誰も知らない。|date=2011年5月}}", "誰も知らない。"),
 ]
 BORN_AND_DIED = """
@@ -334,6 +338,8 @@ def test_a_value_that_only_the_template_knows_is_counted(lang: str, markup: str,
         ("de", "{{FN|1}}"),
         ("el", "{{de}}"),
         ("ru", "{{нет АИ|3|01|2018}}"),
+        ("pl", "{{fakt|data=2017-11}}"),
+        ("sv", "{{källa behövs|motivering|datum=2024-04}}"),
     ],
 )
 def test_what_shows_no_words_in_running_text_is_not_counted(lang: str, markup: str) -> None:

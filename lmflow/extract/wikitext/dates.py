@@ -97,7 +97,9 @@ def date_of(parts: tuple[str, ...], lang: str, day_first: bool = False) -> str:
         return ""
     if not two.isdecimal():
         one = "1er" if one == "1" and lang == "fr" else one
-        return f"{one} {two} {three}" if len(three) >= 3 and int(parts[0]) <= 31 and two.replace(".", "").isalpha() else ""
+        return (
+            f"{one} {two} {three}" if len(three) >= 3 and int(parts[0]) <= 31 and two.replace(".", "").isalpha() else ""
+        )
     if 1 <= int(two) <= 12:
         if 3 <= len(one) <= 4 and 0 < int(three) <= 31:
             return locales.date(int(one), int(two), int(three), lang, day_first)

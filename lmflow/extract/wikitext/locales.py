@@ -23,7 +23,7 @@ _ABBREVIATED: Final[dict[str, dict[str, str]]] = {
 #: Suffixes and eras that CLDR's long dates carry and articles do not.
 _ERAS = re.compile(r"\s(?:г|р|թ)\.$|ค\.ศ\. ")
 _PLAIN_NUMBER = re.compile(r"([-+−]?)([0-9]+)(\.[0-9]+)?")
-#: Digits of editions that write their own, with the separators between them (MediaWiki's MessagesFa.php, MessagesBn.php).
+#: Digits of editions that write their own, with separators (MediaWiki's MessagesFa.php, MessagesBn.php).
 _DIGITS: Final = {
     "fa": str.maketrans("0123456789.,", "۰۱۲۳۴۵۶۷۸۹٫٬"),
     "bn": str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯"),

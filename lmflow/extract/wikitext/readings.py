@@ -238,7 +238,7 @@ def nihongo(args: Arguments) -> str:
 
 
 def chinese_names(args: Arguments) -> str:
-    """`{{zh|s=…|t=…|p=…}}`, `{{lang-zh|北京}}`; the names alone where the labels are in another language than English."""
+    """`{{zh|s=…|t=…|p=…}}`, `{{lang-zh|北京}}`; without labels where English is foreign."""
     names = [(label, args.named[key]) for key, label in _CHINESE_LABELS.items() if args.named.get(key)]
     labels = args.lang in ("en", "simple")
     shown = "; ".join(f"{label}: {name}" if labels else name for label, name in names)

@@ -30,7 +30,7 @@ _MARKS: Final = (
     r"|<sup>([-+−–\d]{1,12})</sup>"
     r"|<(?:span|div|small)\b(?>[^<>]*?display\s*:\s*none)[^<>]*>[^<>\n]*</(?:span|div|small)>"
     r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>"
-    r"|__[^\W\d_]{3,30}__"
+    r"|__(?:[^\W\d_]|_(?!_)){3,40}__"
 )
 _ANY_TOKEN: Final = re.compile(_MARKS)
 _ANY_TOKEN_OR_VARIANT: Final = re.compile(_MARKS + r"|-\{(?!\{)|\}-")
@@ -39,9 +39,24 @@ _BAR: Final = "\x04"
 #: What a tag puts in its place, by the tag's name with its slash.
 _TAGS: Final = {
     **dict.fromkeys(
-        ("br", "/br", "hr", "p", "/p", "div", "/div", "blockquote", "/blockquote", "center", "/center"), "\n"
+        (
+            "br",
+            "/br",
+            "hr",
+            "p",
+            "/p",
+            "div",
+            "/div",
+            "blockquote",
+            "/blockquote",
+            "center",
+            "/center",
+            "poem",
+            "/poem",
+        ),
+        "\n\n",  # a line by itself, where a line break alone would be a gap
     ),
-    **dict.fromkeys(("ul", "/ul", "ol", "/ol", "dl", "/dl", "dd", "/dd", "dt", "/dt", "/li", "poem", "/poem"), "\n"),
+    **dict.fromkeys(("ul", "/ul", "ol", "/ol", "dl", "/dl", "dd", "/dd", "dt", "/dt", "/li"), "\n"),
     **dict.fromkeys(("h1", "/h1", "h2", "/h2", "h3", "/h3", "h4", "/h4", "h5", "/h5", "h6", "/h6", "section"), "\n"),
     "li": "\n* ",
     "tr": "\n|-\n",
@@ -93,9 +108,21 @@ def render(markup: str, lang: str) -> Rendered:
     """The words of pruned markup; line structure is left as it was."""
     if "''" in markup:  # of a run of four an apostrophe is left; six stand around what was cut
         markup = markup.replace("'''", "").replace("''", "")
+    if "<poem" in markup:
+        markup = _verses_apart(markup)
     rendering = _Rendering(lang)
     rendering.sweep("".join(_PLAIN_LINK.split(markup)))
     return Rendered(rendering.finish(), rendering.hidden_links, rendering.unexpanded)
+
+
+def _verses_apart(markup: str) -> str:
+    """The lines of poems with a blank line between them, so that each stays a line."""
+    head, *poems = markup.split("<poem")
+    pieces = [head]
+    for poem in poems:
+        verses, closing, after = poem.partition("</poem")
+        pieces += ("<poem", verses.replace("\n", "\n\n") if closing else verses, closing, after)
+    return "".join(pieces)
 
 
 class _Rendering:

@@ -144,6 +144,10 @@ def test_words_that_only_set_a_page_are_no_text(word: str) -> None:
     assert to_text(f"{word}\nA page.", "en") == "A page."
 
 
+def test_a_heading_whose_title_is_dropped_leaves_no_marks() -> None:
+    assert to_text("A\n== {{mystery}} ==\nB\n\n= C", "en") == "A\nB\n= C"
+
+
 def test_soft_line_breaks_between_chinese_characters_leave_no_space() -> None:
     assert to_text("柏林是\n首都\nBerlin", "zh") == "柏林是首都 Berlin"
 

@@ -117,8 +117,10 @@ class _Page:
             self._row()
             self.pending = [above for above in self.pending if above[0] < level]
             self.pending.append((level, title))
-        else:
+        elif title or line == "=":
             self._other(line)
+        else:  # its title was dropped
+            self.joinable = False
 
     def rule(self, line: str) -> None:
         """A horizontal rule with what follows it, or a line that begins with a dash."""

@@ -70,5 +70,5 @@ def plain(markup: str, lang: str, formulas: Formulas = "readable") -> PlainText:
         pruned.unexpanded + rendered.unexpanded,
         categories(rendered.hidden_links),
         language_links(rendered.hidden_links),
-        pruned.disambiguation,
+        pruned.disambiguation or rendered.disambiguation,
     )

@@ -247,7 +247,7 @@ class _Pruner:
         """What the cuts leave."""
         pieces: list[str] = []
         unexpanded: list[str] = []
-        disambiguation = "__DISAMBIG__" in self.markup  # of MediaWiki's extension Disambiguator
+        disambiguation = False
         end = 0
         markup = self.markup
         self.cuts.sort()

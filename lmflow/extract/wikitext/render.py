@@ -102,27 +102,16 @@ class Rendered(NamedTuple):
     text: str
     hidden_links: list[str]  # `Category:X`, `de:Y`, `File:Z`
     unexpanded: list[str]  # templates that could not be guessed, each as often as it stands there
+    disambiguation: bool  # whether `__DISAMBIG__`, of MediaWiki's extension Disambiguator, stands there
 
 
 def render(markup: str, lang: str) -> Rendered:
     """The words of pruned markup; line structure is left as it was."""
     if "''" in markup:  # of a run of four an apostrophe is left; six stand around what was cut
         markup = markup.replace("'''", "").replace("''", "")
-    if "<poem" in markup:
-        markup = _verses_apart(markup)
     rendering = _Rendering(lang)
     rendering.sweep("".join(_PLAIN_LINK.split(markup)))
-    return Rendered(rendering.finish(), rendering.hidden_links, rendering.unexpanded)
-
-
-def _verses_apart(markup: str) -> str:
-    """The lines of poems with a blank line between them, so that each stays a line."""
-    head, *poems = markup.split("<poem")
-    pieces = [head]
-    for poem in poems:
-        verses, closing, after = poem.partition("</poem")
-        pieces += ("<poem", verses.replace("\n", "\n\n") if closing else verses, closing, after)
-    return "".join(pieces)
+    return Rendered(rendering.finish(), rendering.hidden_links, rendering.unexpanded, rendering.disambiguation)
 
 
 class _Rendering:
@@ -135,6 +124,8 @@ class _Rendering:
         self._frames: list[_Frame] = []
         self._labels = 0  # external links whose label is being read
         self._in_ruby = False  # whether a reading was put into brackets of ours
+        self._verses: int | None = None  # which piece is the first of a poem
+        self.disambiguation = False
         self.hidden_links: list[str] = []
         self.unexpanded: list[str] = []
 
@@ -199,6 +190,8 @@ class _Rendering:
                 self._pieces.append("]")
         elif mark[0] == "[":
             self._labels += 1
+        elif mark == "__DISAMBIG__":
+            self.disambiguation = True
 
     def _tag(self, name: str, closing: bool) -> None:
         """An HTML tag: a new line, a cell, brackets around a reading, or nothing."""
@@ -211,7 +204,16 @@ class _Rendering:
             if not self._in_ruby:
                 return
             self._in_ruby = not closing
+        elif name == "poem":
+            self._poem(closing)
         self._put(put)
+
+    def _poem(self, closing: bool) -> None:
+        """Where a poem begins; where it ends, its lines get a blank line between them, so that each stays a line."""
+        if closing and self._verses is not None:
+            verses = self._pieces[self._verses :]
+            self._pieces[self._verses :] = [piece.replace("\n", "\n\n") for piece in verses]
+        self._verses = None if closing else len(self._pieces)
 
     def _close(self, kind: str) -> None:
         """Close the innermost frame of a kind. A link or variant does not reach out of the template it stands in."""

@@ -113,6 +113,7 @@ TABLE = [
     ("de", "{{ruS|Москва|Moskwa}}", "russisch Москва Moskwa"),
     ("en", "{{KOR}} and {{GER}} and {{RUS}} and {{ESP}}", "South Korea and Germany and Russia and Spain"),
     ("de", "{{RUS}} und {{TUR|#}} [[Bergama]]", "Russland und Bergama"),
+    ("nl", "{{TR}}: 98.659, {{GB}}: 13.456", "Turkije: 98.659, Verenigd Koninkrijk: 13.456"),
     ("en", "{{aut|Linnaeus}}, 1758", "Linnaeus, 1758"),
     ("ru", "{{Франция}} и {{США}} и {{Флагификация|Чехия}}", "Франция и США и Чехия"),
     ("hy", "{{դրոշավորում|Հոնգ Կոնգ}}", "Հոնգ Կոնգ"),
@@ -229,6 +230,11 @@ TABLE = [
     ("zh", "{{lang|zh-hans|-{汉}-}}", "汉"),
     ("zh", "-{zh-hans|甲}-、-{zh;zh-hans|乙}-、-{A;H|zh-hans:丙;zh-hant:丁}-戊", "甲、乙、戊"),
     ("zh", "{{tsl|en|Foreign|本地|标签}}", "标签"),
+    # Of single editions
+    ("ko", "{{범례|#EB001F|사회민주당 (21.6%)}}", "사회민주당 (21.6%)"),
+    ("he", "ב{{ה|אצטדיון}}", "באצטדיון"),
+    ("tr", "{{kardeş şehir|Los Angeles|Amerika Birleşik Devletleri|ülke=Amerika Birleşik Devletleri}}", "Los Angeles"),
+    ("fa", "({{صدا|De-Berlin.ogg|آوا}})", "(آوا)"),
     # Passages that are doubted
     ("en", "{{citation needed span|Nobody knows.|date=May 2011}}", "Nobody knows."),
     ("fr", "{{référence nécessaire|Nul ne sait.|date=mai 2011}}", "Nul ne sait."),
@@ -339,6 +345,8 @@ def test_a_value_that_only_the_template_knows_is_counted(lang: str, markup: str,
         ("el", "{{de}}"),
         ("ru", "{{нет АИ|3|01|2018}}"),
         ("pl", "{{fakt|data=2017-11}}"),
+        ("tr", "{{Webarşiv|url=https://x.org}}"),
+        ("he", "{{כ}}"),
         ("sv", "{{källa behövs|motivering|datum=2024-04}}"),
     ],
 )

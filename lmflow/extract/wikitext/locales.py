@@ -104,10 +104,10 @@ def language_label(code: str, lang: str) -> str:
 
 @lru_cache(maxsize=4096)
 def country(code: str, lang: str) -> str:
-    """The name of a country by its code of three letters (ISO 3166, or the IOC's where that differs), else empty."""
+    """The name of a country by its code (ISO 3166, of three letters also the IOC's where that differs), else empty."""
     locale = _locale(lang)
-    iso = _OLYMPIC.get(code) or next(iter(_ALIASES.get(code, ())), "")
-    return str(locale.territories.get(iso, "")) if locale and len(code) == 3 else ""
+    iso = code if len(code) == 2 else _OLYMPIC.get(code) or next(iter(_ALIASES.get(code, ())), "")
+    return str(locale.territories.get(iso, "")) if locale and len(code) <= 3 else ""
 
 
 @lru_cache(maxsize=8)

@@ -52,9 +52,12 @@ def dropped(name: str) -> Dropped:
 
 
 def _country(name: str, lang: str) -> Renderer | None:
-    """`{{GER}}` shows the country's name. In lower case it is something else: `{{aut|Linnaeus}}`, `{{jpn|j=東京}}`."""
+    """`{{GER}}`, and Dutch `{{DE}}`, show the country's name.
+
+    In lower case it is something else: `{{aut|Linnaeus}}`, `{{jpn|j=東京}}`.
+    """
     code = name.strip()
-    shown = locales.country(code, lang) if _COUNTRY.fullmatch(code) else ""
+    shown = locales.country(code, lang) if _COUNTRY.fullmatch(code) and (len(code) == 3 or lang == "nl") else ""
     return country_name(shown) if shown else None
 
 
@@ -62,7 +65,7 @@ def _country(name: str, lang: str) -> Renderer | None:
 _GERMAN: Final = re.compile(r"\s*([a-z]{2,3})S\s*")
 #: `{{Place name disambiguation}}`, `{{genus disambig}}`.
 _DISAMBIGUATES: Final = (" disambiguation", " disambig")
-_COUNTRY: Final = re.compile(r"[A-Z]{3}")
+_COUNTRY: Final = re.compile(r"[A-Z]{2,3}")
 #: French `{{XIe}}`, `{{IIIe siècle av. J.-C.}}`.
 _CENTURY: Final = re.compile(r"[IVXL]+er?(?: (?:siècle|millénaire)(?: av\. J\.-C\.)?)?")
 #: `{{1/2}}`.

@@ -1,0 +1,175 @@
+"""Readings of templates that show a number, a measure or a place on a map."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lmflow.extract.wikitext import locales
+from lmflow.extract.wikitext.arguments import Arguments
+from lmflow.extract.wikitext.expressions import evaluate
+
+_NUMBER = re.compile(r"[-+−–]?[\d.,٫٬ /⁄+]*\d")
+_RANGE: Final = {
+    **{word: f" {word} " for word in ("to", "and", "or", "by", "x", "×", "plus", "bis", "à", "a", "y", "et", "und")},
+    **{"-": "–", "–": "–", "to(-)": "–", "and(-)": "–", "+/-": " ± ", "±": " ± ", "x": " × ", "*": " × "},
+    **{"до": " до ", "и": " и ", "至": "至", "到": "到", "〜": "〜", "إلى": " إلى ", "से": " से ", "تا": " تا "},
+}
+_UNITS: Final = {
+    "m2": "m²", "km2": "km²", "cm2": "cm²", "mm2": "mm²", "m3": "m³", "km3": "km³", "cm3": "cm³", "sqmi": "sq mi",
+    "mi2": "sq mi", "sqft": "sq ft", "ft2": "sq ft", "cuft": "cu ft", "C": "°C", "F": "°F", "K": "K", "kph": "km/h",
+    "C-change": "°C", "F-change": "°F", "mph": "mph", "ftin": "ft", "um": "µm", "deg": "°", "percent": "%",
+    "sqkm": "km²", "sqm": "m²", "cuyd": "cu yd", "e6t": "million tonnes", "e3": "thousand", "e6": "million",
+}  # fmt: skip
+_SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_EXPONENT: Final = re.compile(r"[-+−–]?\d{1,12}")
+_RUPEES: Final = {
+    "k": "thousand", "t": "thousand", "l": "lakh", "m": "million", "c": "crore", "b": "billion", "lc": "lakh crore",
+}  # fmt: skip
+
+
+def number(args: Arguments) -> str:
+    """A number with the separators of the edition."""
+    return locales.number(args.at(0), args.lang) if "R" not in args.positional[1:] else args.at(0)
+
+
+def quantity(args: Arguments) -> str:
+    """French `{{unité|5000|km|2}}` and its kin: a number, then units with exponents."""
+    written = locales.number(args.at(0).replace(" ", ""), args.lang)
+    if args.named.get("e"):
+        written += f"×10{args.named['e'].translate(_SUPERSCRIPT)}"
+    units = ""
+    for part in args.positional[1:]:
+        if part and part.lstrip("-−").isdecimal():
+            units += part.translate(_SUPERSCRIPT)
+        elif part:
+            units += f" {part}"
+    return f"{written}{units or ' ' + args.named.get('u', args.named.get('ul', ''))}".strip()
+
+
+def convert(args: Arguments) -> str:
+    """`{{convert|5|to|10|km|mi}}`: the values with the unit they were written in."""
+    parts, index = args.positional, 1
+    spoken = _mixed(locales.number(args.at(0), args.lang))
+    while index + 1 < len(parts) and parts[index] in _RANGE and _NUMBER.fullmatch(parts[index + 1]):
+        spoken += _RANGE[parts[index]] + _mixed(locales.number(parts[index + 1], args.lang))
+        index += 2
+    if index < len(parts) and parts[index]:
+        unit = parts[index]
+        per = unit.startswith("/") and unit[1:] in _UNITS
+        spoken += f"/{_UNITS[unit[1:]]}" if per else f" {_UNITS.get(unit, unit)}"
+    if index + 2 < len(parts) and parts[index] in ("ft", "st", "lb", "mi") and _NUMBER.fullmatch(parts[index + 1]):
+        spoken += f" {_mixed(parts[index + 1])} {parts[index + 2]}"  # {{convert|6|ft|3|in}}
+    return spoken
+
+
+def _mixed(number: str) -> str:
+    """A whole number and a fraction, written `3+1/2`, as `3 1/2`."""
+    return number.replace("+", " ") if "/" in number else number
+
+
+def fraction(args: Arguments) -> str:
+    """`{{frac|3|1|2}}` as `3 1/2`."""
+    parts = args.positional
+    if len(parts) == 1:
+        return f"1/{parts[0]}"
+    return f"{parts[0]}/{parts[1]}" if len(parts) == 2 else f"{parts[0]} {parts[1]}/{parts[2]}" if parts else ""
+
+
+def superscript(args: Arguments) -> str:
+    """`10{{sup|6}}` as `10⁶`, like `10<sup>6</sup>`; raised words stay as they are."""
+    raised = args.at(0) or args.named.get("text", "")
+    return raised.translate(_SUPERSCRIPT) if _EXPONENT.fullmatch(raised) else raised
+
+
+def root(args: Arguments) -> str:
+    """`{{radic|2}}` as `√2`, `{{radic|x|3}}` as `³√x` (Template:Radic: expression, degree)."""
+    return f"{args.at(1).translate(_SUPERSCRIPT)}√{args.at(0)}"
+
+
+def value(args: Arguments) -> str:
+    """`{{val|1.23|0.05|e=6|u=m}}`."""
+    spoken = args.at(0)
+    if args.at(1) and args.at(2):  # {{val|1.5|+0.1|-0.2}}
+        spoken += f" +{args.at(1).lstrip('+')} −{args.at(2).lstrip('-−')}"
+    elif args.at(1):
+        spoken += f"±{args.at(1).lstrip('±')}"
+    if args.named.get("e"):
+        spoken += f"×10^{args.named['e']}"
+    unit = next((args.named[key] for key in ("u", "ul", "up", "upl") if args.named.get(key)), "")
+    return f"{args.named.get('p', '')}{spoken} {unit}".strip()
+
+
+def currency(args: Arguments) -> str:
+    """`{{currency|13 billion|USD}}`."""
+    code = (args.at(1) or args.named.get("first", "")).upper()
+    return f"{locales.currency(code, args.lang)}{args.at(0)}"
+
+
+def rupees(args: Arguments) -> str | None:
+    """English `{{INRConvert|5|c}}` as `₹5 crore`; what that is in dollars only the template's source knows."""
+    scale = _RUPEES.get(args.at(1).lower(), "")
+    if scale and args.lang not in ("en", "simple"):
+        return None
+    return f"₹{args.at(0)} {scale}".strip()
+
+
+def quotient(args: Arguments) -> str | None:
+    """`{{pop density|1000|20|km2|prec=0}}`: a number over an area, with the decimals that are asked for."""
+    places = args.named.get("prec", "")
+    shown = _ratio(Arguments((*args.positional[:2], places), {}, args.lang), 1) if places else ""
+    unit = args.at(2)
+    return f"{shown}/{_UNITS.get(unit, unit)}" if shown and unit else None
+
+
+def height(args: Arguments) -> str:
+    """`{{height|m=1.85}}`, `{{height|ft=6|in=2}}`."""
+    units = ("m", "cm", "ft", "in")
+    return " ".join(f"{args.named[unit]} {unit}" for unit in units if args.named.get(unit)) or args.at(0)
+
+
+def coordinates(args: Arguments) -> str:
+    """`{{coord|51|30|N|0|7|W|display=inline}}`; nothing when they stand in the title only."""
+    if "inline" not in args.named.get("display", "inline"):
+        return ""
+    marks = ("°", "′", "″")
+    shown, step = "", 0
+    for part in args.positional:
+        if part in ("N", "S", "E", "W", "O"):
+            shown, step = f"{shown}{part} ", 0
+        elif step < 3 and _NUMBER.fullmatch(part):
+            shown, step = shown + part + marks[step], step + 1
+        else:
+            break
+    if shown.endswith(("N ", "S ", "E ", "W ", "O ")):
+        return shown.strip()
+    return ", ".join(f"{part}°" for part in args.positional[:2] if _NUMBER.fullmatch(part))
+
+
+def ordinal(args: Arguments) -> str:
+    """English `{{ordinal|5}}`."""
+    digits = args.at(0)
+    if not digits.isdecimal():
+        return digits
+    ending = "th" if digits[-2:-1] == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
+    return digits + ending
+
+
+def percentage(args: Arguments) -> str:
+    """`{{percentage|1|4|0}}`: part of a whole, with so many decimals."""
+    shown = _ratio(args, 100)
+    return shown and f"{shown}%"
+
+
+def _ratio(args: Arguments, times: int) -> str:
+    """The first argument over the second, with as many decimals as the third says; empty when they are no numbers."""
+    try:
+        part, whole = (float(args.at(index).replace(",", "")) for index in (0, 1))
+        return f"{times * part / whole:.{max(0, min(9, int(args.at(2) or 0)))}f}"
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return ""
+
+
+def expression(args: Arguments) -> str:
+    """`{{#expr: 3*4}}`."""
+    return evaluate(args.at(0))

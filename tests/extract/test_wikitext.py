@@ -53,6 +53,8 @@ def test_any_string_is_accepted(markup: str) -> None:
         "{{a|b}} {{a",
         "[http://a b",
         "<span display:none",
+        "<poem>\n</poem>",
+        "__a_",
     ],
 )
 def test_two_megabytes_of_broken_markup_take_linear_time(unit: str) -> None:

@@ -108,8 +108,9 @@ def test_ctrl_c_in_a_demo_leaves_a_run_of_somebody_else_alone(installation: Inst
     wait_until(pids.exists, 60)
     given = installation.settings.model_dump_json(exclude_unset=True)
     script = (
-        "import sys; from rich.console import Console; from lmflow.services import demo; from lmflow.settings import "
-        "Settings; demo.DAG = 'sleepers'; demo.demo(Settings.model_validate_json(sys.argv[1]), {}, Console())"
+        "import signal, sys; from rich.console import Console; from lmflow.services import demo; from lmflow.settings "
+        "import Settings; signal.signal(signal.SIGINT, signal.default_int_handler); "  # a background job ignores it
+        "demo.DAG = 'sleepers'; demo.demo(Settings.model_validate_json(sys.argv[1]), {}, Console())"
     )
     command = [sys.executable, "-c", script, given]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as follower:

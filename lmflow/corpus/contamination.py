@@ -90,7 +90,7 @@ def load(folder: Path) -> Evaluations:
 
 def _texts(path: Path) -> Iterator[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"evaluation set {path}: {error}; it must be UTF-8 text") from None
     for number, line in enumerate(lines, 1):

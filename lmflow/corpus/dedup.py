@@ -34,6 +34,8 @@ from lmflow.corpus.fingerprint import HASHES, Fingerprints
 #: At 10 % of words changed it loses 0.0055 of the copies that 1-(1-s^8)^14 promises, by exact binomials; 0.5 would lose
 #: 0.0074 and, as measured, more than the hundredth that is allowed (benchmarks.cleaning.recall).
 NEAR: Final = 0.48
+#: Estimated similarity of unequal texts with equal signatures.
+_NEARLY_SAME: Final = 1 - 1 / (2 * HASHES)
 #: Dropped documents that a bucket remembers, to join clusters; more would only repeat what these show.
 _MOST_DROPPED: Final = 16
 
@@ -204,34 +206,42 @@ class _Walk:
         """
         buckets = _Buckets(self._keys)
         order = list(buckets.walk())
-        references: dict[int, int] = {}  # key of a folded text -> the earliest reference that has it
+        prints = self._prints()
+        references: dict[bytes, int] = {}  # a fingerprint -> the earliest reference that has it
+        same_text: dict[int, int] = {}  # key of a folded text -> the same
         for node, _ in order:
             if reference[node]:
-                references.setdefault(int(self._keys[node, 0]), node)
-        matches: dict[int, tuple[float, int]] = {}  # key of a new text -> how alike, and minus which reference
+                references.setdefault(prints[node], node)
+                same_text.setdefault(int(self._keys[node, 0]), node)
+        matches: dict[bytes, tuple[float, int]] = {}  # a fingerprint -> how alike, and minus which reference
 
-        def offer(text: int, similarity: float, like: int) -> None:
+        def offer(its: bytes, similarity: float, like: bytes) -> None:
             if like in references:
-                matches[text] = max(matches.get(text, (0.0, 0)), (similarity, -references[like]))
+                matches[its] = max(matches.get(its, (0.0, 0)), (similarity, -references[like]))
 
-        new_texts: dict[int, int] = {}
+        seen: dict[bytes, int] = {}
         for node, shared in order:
             if node >= self._first_new:
-                text = int(self._keys[node, 0])
-                twin = new_texts.setdefault(text, node)
+                twin = seen.setdefault(prints[node], node)
                 if twin != node:  # it is in every bucket already
                     self._join(node, twin)
                     continue
-                offer(text, 1.0, text)
+                offer(prints[node], _NEARLY_SAME, prints[node])
                 for other, similarity in self._pairs(node, buckets.candidates(shared)):
-                    other_text = int(self._keys[other, 0])
-                    offer(text, similarity, other_text)
-                    offer(other_text, similarity, text)
+                    offer(prints[node], min(similarity, _NEARLY_SAME), prints[other])
+                    offer(prints[other], min(similarity, _NEARLY_SAME), prints[node])
             buckets.add(node, shared, self._kept[node])
         for node, _ in order:
-            match = matches.get(int(self._keys[node, 0]))
+            match = matches.get(prints[node])
             if not reference[node] and match is not None:
-                self._drop(node, -match[1], match[0])
+                same = same_text.get(int(self._keys[node, 0]))
+                self._drop(node, -match[1], match[0]) if same is None else self._drop(node, same, 1.0)
+
+    def _prints(self) -> list[bytes]:
+        """What is equal for documents that are like the same others: signatures; of texts too short for one, the key."""
+        banded: list[bool] = np.any(self._keys[:, 1:], axis=1).tolist()
+        rows = zip(banded, self._signatures, self._keys[:, 0], strict=True)
+        return [signature.tobytes() if its else key.tobytes() for its, signature, key in rows]
 
     def result(self) -> Clustering:
         """What was found."""
@@ -269,7 +279,7 @@ def _near(
         return []
     same_text = keys[candidates, 0] == keys[node, 0]
     # Equal signatures of unequal texts: as alike as a signature can tell, and not exactly the same.
-    estimated = np.minimum((signatures[candidates] == signatures[node]).mean(axis=1), 1 - 1 / (2 * HASHES))
+    estimated = np.minimum((signatures[candidates] == signatures[node]).mean(axis=1), _NEARLY_SAME)
     alike = np.where(same_text, 1.0, estimated)
     return [(other, value) for other, value in zip(candidates, alike.tolist(), strict=True) if value >= NEAR]
 

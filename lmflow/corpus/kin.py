@@ -53,7 +53,7 @@ def sharing(stored: NDArray[np.int32], new: NDArray[np.int32]) -> NDArray[np.boo
         new: keys of the new ones, [m, 56].
     """
     wanted = np.unique(new)
-    low_bits = np.int32((1 << (len(wanted).bit_length() + 3)) - 1)
+    low_bits = np.int32((1 << min(len(wanted).bit_length() + 3, 30)) - 1)
     marked = np.zeros(low_bits + 1, np.bool_)
     marked[wanted & low_bits] = True
     found = np.zeros(len(stored), np.bool_)

@@ -298,7 +298,10 @@ def _is_national_phone(match: re.Match[str]) -> bool:
 
 def _stands_apart(match: re.Match[str]) -> bool:
     """Whether no Latin letter touches the number, as in a hash or a name, but one of a word that says what it is."""
-    before, behind = match.string[max(0, match.start() - 10) : match.start()], match.string[match.end() :][:1]
+    before, behind = (
+        match.string[max(0, match.start() - 10) : match.start()],
+        match.string[match.end() : match.end() + 1],
+    )
     if _LATIN.match(before[-1:]) and not _WORD_BEFORE.search(before):
         return False
     return not _LATIN.match(behind) or bool(_WORD_BEHIND.match(match.string, match.end()))

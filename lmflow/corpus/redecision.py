@@ -33,6 +33,7 @@ from lmflow.corpus.ledger import Ledger
 from lmflow.corpus.policy import Failure, Policies, decide
 from lmflow.corpus.preparation import PREPARED_BY
 from lmflow.corpus.reference import SCORED_BY
+from lmflow.corpus.signals import MEASURES
 from lmflow.corpus.split import Regime
 from lmflow.lake.schemas import SCHEMAS
 from lmflow.lake.storage import filesystem
@@ -161,7 +162,7 @@ def _from_signals(
     prepared = signals.get(PREPARED_BY) == (policy.prepare.number if policy.prepare else None)
     scored = not policy.reference or signals.get(SCORED_BY) == policy.reference.number
     compared = not evaluations or signals.get(EVALUATED_BY) == evaluations.number
-    if not (prepared and scored and compared):
+    if not (prepared and scored and compared) or signals.get("measures") != MEASURES:
         return None
     try:
         broken = decide(detected, signals, source, policies)

@@ -38,6 +38,7 @@ from lmflow.text.sentences import CLOSERS
 
 #: Every signal by name, with what it means. A policy may hold thresholds on these and on no others.
 SIGNALS: Final[Mapping[str, str]] = {
+    "measures": "the number of these definitions (see `MEASURES`)",
     "language_score": "how sure the language is (see `language.Detected`)",
     "n_chars": "characters",
     "n_words": "words (jieba's in Chinese)",
@@ -79,6 +80,10 @@ SIGNALS: Final[Mapping[str, str]] = {
         for n in DUPLICATE_LENGTHS
     },
 }
+
+#: What the signal `measures` says. It rises when a signal of the same name means another thing, so that what was
+#: measured before is measured again. 2: `c4_sentences` counts whatever a line ends with; more phrases of boilerplate.
+MEASURES: Final = 2.0
 
 _Columns = dict[str, NDArray[Any]]
 
@@ -185,6 +190,7 @@ def measure_all(
     found = np.zeros((len(texts), len(SIGNALS)))
     for rows in _alike(texts, traits):
         columns = _measure([texts[row][:MEASURED_CHARS] for row in rows], traits[rows[0]])
+        columns["measures"] = np.full(len(rows), MEASURES)
         columns["language_score"] = np.array([language_scores[row] for row in rows])
         columns["n_chars"] = np.array([len(texts[row]) for row in rows])
         found[rows] = np.stack([columns[name] for name in SIGNALS], axis=1)

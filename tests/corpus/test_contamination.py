@@ -62,6 +62,13 @@ def test_a_contaminated_document_breaks_a_rule_that_says_how_much(policies: Poli
     assert list(READ) == list(as_batch(rows).schema.names)
 
 
+def test_a_text_may_hold_line_ends_that_are_none_in_a_file(tmp_path: Path) -> None:
+    text = english(3).replace(" ", "\u2028", 1)
+    (tmp_path / "set.jsonl").write_text(json.dumps({"q": text}, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    (tmp_path / "set.txt").write_text(text + "\n", encoding="utf-8")
+    assert load(tmp_path).shared(english(3))
+
+
 def test_sets_come_from_files_and_a_bad_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no evaluation set"):
         load(tmp_path)

@@ -99,6 +99,17 @@ def test_fingerprints_of_an_earlier_folding_are_made_anew_once(
     assert again(lake, policies).read == []
 
 
+def test_what_was_measured_by_earlier_definitions_is_measured_again_once(
+    lake: Lake, policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, documents())
+    with monkeypatch.context() as earlier:
+        earlier.setattr("lmflow.corpus.signals.MEASURES", 1.0)
+        build(lake, policies)
+    assert len(again(lake, policies).read) == len(documents())
+    assert again(lake, policies).read == []
+
+
 def test_evaluation_sets_that_come_change_or_go_decide_on_what_was_decided_before(
     lake: Lake, policies: Policies
 ) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmflow.corpus.policy import load
-from lmflow.corpus.signals import SIGNALS, measure, measure_all
+from lmflow.corpus.signals import MEASURES, SIGNALS, measure, measure_all
 from tests.corpus.documents import english
 
 POLICIES = load(["en", "zh"])
@@ -96,7 +96,7 @@ def test_any_text_has_all_signals_and_shares_stay_shares(text: str, lang: str) -
 
 
 def test_an_empty_text_has_zeros() -> None:
-    assert set(signals("").values()) == {0.0, 0.9}
+    assert set(signals("").values()) == {0.0, 0.9, MEASURES}
 
 
 def test_text_that_says_one_thing_again_and_again_deflates_to_nothing() -> None:

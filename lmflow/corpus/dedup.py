@@ -238,7 +238,7 @@ class _Walk:
                 self._drop(node, -match[1], match[0]) if same is None else self._drop(node, same, 1.0)
 
     def _prints(self) -> list[bytes]:
-        """What is equal for documents that are like the same others: signatures; of texts too short for one, the key."""
+        """What is equal for documents that are like the same others: the signature; of short texts the key."""
         banded: list[bool] = np.any(self._keys[:, 1:], axis=1).tolist()
         rows = zip(banded, self._signatures, self._keys[:, 0], strict=True)
         return [signature.tobytes() if its else key.tobytes() for its, signature, key in rows]

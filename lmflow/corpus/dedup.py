@@ -31,8 +31,8 @@ from lmflow.corpus.fingerprint import HASHES, Fingerprints
 
 #: Estimated Jaccard similarity from which two documents that share a band are near duplicates. Of documents that share
 #: a third of their shingles, a common template, bands bring together one pair in 470; the bound leaves one in 8,800. At
-#: 10 % of words changed it loses 0.0033 of the copies that 1-(1-s^8)^14 promises (0.0055 at 0.48, 0.0074 at 0.5, by exact
-#: binomials); a hundredth is allowed (benchmarks.cleaning.recall).
+#: 10 % of words changed it loses 0.0033 of the copies that 1-(1-s^8)^14 promises (0.0055 at 0.48, 0.0074 at 0.5, by
+#: exact binomials); a hundredth is allowed (benchmarks.cleaning.recall).
 NEAR: Final = 0.45
 #: Estimated similarity of unequal texts with equal signatures.
 _NEARLY_SAME: Final = 1 - 1 / (2 * HASHES)

@@ -163,14 +163,14 @@ def train_network(
     def report(point: Point, total: int) -> None:
         bar.total = min(total, pause_after or total)
         bar.reach(point.step, f"loss {point.loss:.3f}")
-        if point.step % _POINT_EVERY == 0:
-            unsent.append(("train_loss", point.loss, point.step))
         if point.valid_loss is not None:
             unsent.append(("valid_loss", point.valid_loss, point.step))
+            send()
             opened.log_dict({"valid_loss": point.valid_loss, "samples": written}, f"samples/{point.step:09d}.json")
-        # Before the checkpoint, so that what a killed run has lost is computed, and sent, once it is continued.
-        evaluated = point.valid_loss is not None
-        if evaluated or point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
+            return
+        if point.step % _POINT_EVERY == 0:
+            unsent.append(("train_loss", point.loss, point.step))
+        if point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
             send()
 
     def build() -> NeuralModel:

@@ -327,6 +327,8 @@ def _plain(options: TrainLanguageModel) -> Dataset:
     most = _MOST_WORDS if options.tokenizer == "whitespace" else _BPE_VOCABULARY
     try:
         return plain_files.pack(files, options.vocabulary or most, options.tokenizer)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"--vocabulary: {error}") from None
 
@@ -377,7 +379,8 @@ def _train_ngram(options: TrainLanguageModel, dataset: Dataset, progress: Progre
     split = dataset.split("train")
     progress.say(f"counting n-grams up to order {options.order} in {len(split.tokens):,} tokens")
     started = time.monotonic()
-    model = KneserNey.fit(split.documents(), dataset.manifest["vocabulary"], options.order)
+    with fitting("counting n-grams", f"lower --order ({options.order})"):
+        model = KneserNey.fit(split.documents(), dataset.manifest["vocabulary"], options.order)
     speed = len(split.tokens) / (time.monotonic() - started)
     return _Trained(model, document_nats(model, dataset, "valid"), {"tokens_per_second": speed})
 

@@ -67,13 +67,13 @@ def run(work: Work, pause_after: float, progress: Progress) -> Result:
             try:
                 with progress.bar(None, title, "steps") as bar:
                     model, metrics = train_network(work, opened, bar, step)
+                with fitting("scoring", SMALLER_NETWORK):
+                    nats = document_nats(model, dataset, "valid")
             except (TrainingDiverged, OutOfMemory) as error:
                 progress.say(f"lost: {error}")
                 opened.set_tags({_LOST: str(error)[:5000]})
                 return _facts(Measured({}, str(error), opened.run_id), step)
             valid = dataset.split("valid")
-            with fitting("scoring", SMALLER_NETWORK):
-                nats = document_nats(model, dataset, "valid")
             score = bits_per_byte(nats, valid.n_bytes).value
             metrics |= {"valid_perplexity": perplexity(nats, len(valid.tokens)), SCORE: score}
             # Its checkpoint may have been further already; where it stopped early, it stays as it is.

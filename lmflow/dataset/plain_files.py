@@ -14,6 +14,7 @@ from lmflow.dataset import shards
 from lmflow.dataset.shards import DamagedDataset, Dataset, Document
 from lmflow.dataset.tokenizer import Kind
 from lmflow.errors import InputError
+from lmflow.lake.lock import exclusive
 from lmflow.settings import settings
 
 
@@ -36,19 +37,20 @@ def pack(files: Mapping[str, Path], vocabulary: int, tokenizer_kind: Kind = "bpe
     texts = {name: [document.text for document in documents] for name, documents in splits.items()}
     content = json.dumps([vocabulary, tokenizer_kind, texts], sort_keys=True)
     folder = settings().home / "datasets" / hashlib.sha256(content.encode()).hexdigest()[:32]
-    try:
+    with exclusive(f"pack_{folder.name}", timeout_s=600):
+        try:
+            return Dataset(folder)
+        except DamagedDataset:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
+        try:
+            lineage = {f"{name}_file": str(path) for name, path in files.items()}
+            shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running(tokenizer_kind))
+            scratch.rename(folder)  # whole or absent
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
         return Dataset(folder)
-    except DamagedDataset:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
-    try:
-        lineage = {f"{name}_file": str(path) for name, path in files.items()}
-        shards.write(scratch, splits, vocabulary, lineage, tokenizer_kind, running(tokenizer_kind))
-        scratch.rename(folder)  # whole or absent
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return Dataset(folder)
 
 
 def running(tokenizer_kind: Kind) -> bool:

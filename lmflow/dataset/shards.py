@@ -173,8 +173,12 @@ class Dataset:
         path = folder / _MANIFEST
         if not path.is_file():
             raise DamagedDataset(f"{folder} holds no dataset (no {_MANIFEST}); run build_dataset")
-        self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name, digest in self.manifest["files"].items():
+        try:
+            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            files = dict(self.manifest["files"])
+        except (ValueError, KeyError, TypeError):
+            raise DamagedDataset(f"{path} is damaged: it is no manifest; run build_dataset again") from None
+        for name, digest in files.items():
             file = folder / name
             if not file.is_file():
                 raise DamagedDataset(f"{file} is missing: its digest was {digest}; run build_dataset again")

@@ -95,10 +95,12 @@ class Objects:
         return self.get(key)
 
     def sweep(self, prefix: str) -> None:
-        """Remove what killed writers left half-written in the folder `prefix`; nobody may be writing there."""
-        if not self._s3:
-            for partial in self._path(prefix).glob(".*.*"):
-                partial.unlink(missing_ok=True)
+        """Remove what killed writers left half-written in the folder `prefix`; nobody may be writing there.
+
+        On S3 nothing of an upload that ended early is an object; what is removed lies in this host's cache.
+        """
+        for partial in (self._cached(prefix) if self._s3 else self._path(prefix)).glob(".*.*"):
+            partial.unlink(missing_ok=True)
 
     def open(self, key: str) -> IO[bytes]:
         """A seekable binary file over the object."""

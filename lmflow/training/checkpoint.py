@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class Checkpoints:
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint, None if there is none."""
         names = sorted(self._objects.list("step-"))
-        return self._read(names[-1]) if names else None
+        return _read(self._objects.local(names[-1])) if names else None
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Store the best so far, in place of the one before."""
@@ -64,7 +65,9 @@ class Checkpoints:
 
     def best(self) -> Checkpoint:
         """What `save_best` stored last."""
-        return self._read(_BEST)
+        return _read(
+            io.BytesIO(self._objects.fresh(_BEST))
+        )  # under one name: another host may have stored a better one
 
     def note(self, name: str, text: str) -> None:
         """Keep a few words beside the checkpoints."""
@@ -107,13 +110,14 @@ class Checkpoints:
                 np.savez(file, allow_pickle=False, **named)
             faults.point("checkpoint:before_commit")
 
-    def _read(self, name: str) -> Checkpoint:
-        with np.load(self._objects.local(name), allow_pickle=False) as arrays:
-            return Checkpoint(
-                step=int(arrays["step"]),
-                arrays={name: arrays[name] for name in arrays.files if name not in ("facts", "step")},
-                facts=json.loads(arrays["facts"].tobytes()),
-            )
+
+def _read(file: Path | IO[bytes]) -> Checkpoint:
+    with np.load(file, allow_pickle=False) as arrays:
+        return Checkpoint(
+            step=int(arrays["step"]),
+            arrays={name: arrays[name] for name in arrays.files if name not in ("facts", "step")},
+            facts=json.loads(arrays["facts"].tobytes()),
+        )
 
 
 def in_folder(folder: Path) -> Checkpoints:

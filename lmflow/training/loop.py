@@ -163,9 +163,8 @@ class _Training:
                 self._paused = True
                 break
             self._step()
-            due = self._due()
-            if not due:
-                self._report(Point(progress.step, progress.loss, None), self._total)
+            # Before the checkpoint, so that what a killed run has lost is computed, and reported, once it goes on.
+            self._report(Point(progress.step, progress.loss, None), self._total)
             if progress.step % self._schedule.checkpoint_every == 0 or progress.step == self._total:
                 self._save()
         if not self._ended:
@@ -203,19 +202,22 @@ class _Training:
         since = self._progress.step - self._progress.averaging_from
         if self._schedule.average == "asgd":
             return since / (since + 1) if self._progress.averaging_from >= 0 else 0.0
-        return self._schedule.ema_decay
+        step = self._progress.step  # the first weights are no step's: they count for nothing
+        return min(self._schedule.ema_decay, step / (step + 1))
 
     def _diverged(self, norm: float) -> str:
         step = self._progress.step
-        found = self._checkpoints.latest()
-        good = f"the last good checkpoint is that of step {found.step}" if found else "there is no checkpoint yet"
         read = self._batches.documents(step)
         more = f" and {len(read) - _SHOWN_DOCUMENTS} more" if len(read) > _SHOWN_DOCUMENTS else ""
         named = f"; it read {', '.join(read[:_SHOWN_DOCUMENTS])}{more}" if read else ""
         return (
             f"the loss is {self._progress.loss} and the gradient's norm {norm} at step {step + 1} of {self._total}; "
-            f"{good}{named}; lower --learning-rate ({self._schedule.learning_rate})"
+            f"{self._last_good()}{named}; lower --learning-rate ({self._schedule.learning_rate})"
         )
+
+    def _last_good(self) -> str:
+        found = self._checkpoints.latest()
+        return f"the last good checkpoint is that of step {found.step}" if found else "there is no checkpoint yet"
 
     def _evaluate(self, stop: _StopOnSignal) -> None:
         progress, schedule = self._progress, self._schedule
@@ -223,6 +225,11 @@ class _Training:
             # A signal ends the validation alone at once: weights are swapped whole, and all that follows is done.
             with fitting(f"the evaluation after step {progress.step}", SMALLER_NETWORK), stop.at_once():
                 valid = self._validate(self._model)
+            if not math.isfinite(valid):
+                raise TrainingDiverged(
+                    f"the validation loss is {valid} after step {progress.step} of {self._total}; "
+                    f"{self._last_good()}; lower --learning-rate ({schedule.learning_rate})"
+                )
             if valid < progress.best and (schedule.patience or schedule.decay == "plateau"):
                 self._checkpoints.save_best(Checkpoint(progress.step, self._stepper.learned(), {}))
         progress.best = min(valid, progress.best)

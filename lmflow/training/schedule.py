@@ -31,9 +31,10 @@ class Schedule:
         reset_share: share of streams that start a step from zero states (Melis et al. 2018), so that the model learns
             the start of a document as it will be scored; without it states drift where evaluation never goes.
         accumulate: parts that a batch is cut into, one after the other, so that a large one fits into memory.
-        average: what is evaluated and kept in place of the last weights. ema: an exponential mean of all steps. asgd:
-            the plain mean of all steps since an evaluation was worse than the best of those more than `non_monotone`
-            before it (NT-ASGD, Merity et al. 2017, algorithm 1); until then the last weights.
+        average: what is evaluated and kept in place of the last weights. ema: an exponential mean of all steps, and
+            their plain mean while they are few. asgd: the plain mean of all steps since an evaluation was worse than
+            the best of those more than `non_monotone` before it (NT-ASGD, Merity et al. 2017, algorithm 1); until then
+            the last weights.
         ema_decay: of the exponential mean.
         non_monotone: n of NT-ASGD, in evaluations.
         random_lengths: segments of random length, as in Merity et al. 2017, section 5: half as long for one in twenty,

@@ -39,6 +39,8 @@ def test_a_damaged_folder_is_packed_anew(tmp_path: Path, damage: Callable[[Path]
     tokens = whole.split("train").tokens.tolist()
     damage(whole.folder / "train.tokens.npy")
     again = pack(tmp_path, "the cat sat\n", "the dog sat\n")
+    (again.folder / "manifest.json").write_text("")
+    again = pack(tmp_path, "the cat sat\n", "the dog sat\n")
     assert (again.digest, again.split("train").tokens.tolist()) == (whole.digest, tokens)
 
 

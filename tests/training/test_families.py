@@ -14,7 +14,7 @@ from lmflow.dataset.shards import Split
 from lmflow.models import families
 from lmflow.training.batches import StreamBatches, batches_of
 from lmflow.training.checkpoint import in_folder
-from lmflow.training.loop import Point, train
+from lmflow.training.loop import Point, TrainingDiverged, train
 from lmflow.training.schedule import Schedule
 from tests.training.trainer import SHAPES
 
@@ -94,7 +94,7 @@ def test_a_plateau_lowers_the_rate_from_the_best_weights_on(tmp_path: Path) -> N
         return made[0]
 
     def report(point: Point, total: int) -> None:
-        if point.step in (20, 21):  # before and after the evaluation that is worse
+        if point.step == 20 or (point.step == 21 and point.valid_loss):  # before and after the evaluation that is worse
             best = in_folder(tmp_path).best()
             assert best.step == 14
             weights = [np.asarray(variable) for variable in made[0].variables]
@@ -103,6 +103,68 @@ def test_a_plateau_lowers_the_rate_from_the_best_weights_on(tmp_path: Path) -> N
     batches = batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule)
     train(build, batches, lambda model: next(losses), schedule, in_folder(tmp_path), report=report)
     assert differ == [True, False]
+
+
+def test_a_step_is_reported_before_the_checkpoint_and_the_evaluation_that_follow_it(tmp_path: Path) -> None:
+    schedule, reported = replace(PLAIN, checkpoint_every=7, evaluate_every=7), list[Point]()
+
+    def validate(model: Any) -> float:
+        raise Crash
+
+    with pytest.raises(Crash):
+        train(
+            lambda: families.NEURAL["mlp"](V, SHAPES["mlp"], 5),
+            batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule),
+            validate,
+            schedule,
+            in_folder(tmp_path),
+            report=lambda point, total: reported.append(point),
+        )
+    assert [point.step for point in reported] == [1, 2, 3, 4, 5, 6, 7]
+    newest = in_folder(tmp_path).latest()
+    assert newest is not None and newest.step == 7
+
+
+@pytest.mark.parametrize("lost", [math.nan, math.inf])
+def test_a_validation_loss_that_is_no_number_ends_the_training_with_the_last_good_checkpoint(
+    tmp_path: Path, lost: float
+) -> None:
+    schedule, losses = replace(PLAIN, decay="plateau", patience=3, evaluate_every=7), iter([2.0, lost])
+    with pytest.raises(
+        TrainingDiverged, match=r"validation loss is (nan|inf) after step 14 .* checkpoint is that of step"
+    ):
+        train(
+            lambda: families.NEURAL["mlp"](V, SHAPES["mlp"], 5),
+            batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule),
+            lambda model: next(losses),
+            schedule,
+            in_folder(tmp_path),
+        )
+    assert in_folder(tmp_path).best().step == 7
+
+
+def test_a_young_average_is_the_mean_of_the_steps_so_far_and_not_of_the_first_weights(tmp_path: Path) -> None:
+    def weights(average: str) -> list[Any]:
+        schedule = replace(PLAIN, epochs=1, evaluate_every=1, average=average, ema_decay=0.999)
+        seen: list[Any] = []
+
+        def validate(model: Any) -> float:
+            seen.append(np.concatenate([np.ravel(variable) for variable in model.variables]))
+            return 1.0
+
+        train(
+            lambda: families.NEURAL["mlp"](V, SHAPES["mlp"], 5),
+            batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule),
+            validate,
+            schedule,
+            in_folder(tmp_path / average),
+        )
+        return seen
+
+    plain, averaged = weights("none"), weights("ema")
+    assert len(plain) == len(averaged) > 20
+    for step in (1, 2, 20):
+        assert averaged[step - 1] == pytest.approx(np.mean(plain[:step], axis=0), abs=1e-5)
 
 
 def test_a_batch_in_parts_trains_what_the_whole_batch_does(tmp_path: Path) -> None:

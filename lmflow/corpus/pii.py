@@ -84,7 +84,7 @@ _MANY_DIGITS: Final = re.compile(rf"{_D}(?:[^0-9０-９\n]{{0,3}}+{_D}){{6,}}+")
 _DOTTED: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 _AT: Final = re.compile("[@＠]+")
 #: Characters around a sign of private data in which the whole of it lies, and around that what may tell what it is.
-_AROUND_AT: Final = 100
+_AROUND_AT: Final = 320
 _AROUND_DIGITS: Final = 32
 _CONTEXT: Final = 200
 #: A number stands alone: no digit or Latin letter touches it, and it is no part of a decimal, date, path or formula.
@@ -285,15 +285,20 @@ def _is_email(match: re.Match[str]) -> bool:
 def _is_chinese_phone(match: re.Match[str]) -> bool:
     if not _stands_apart(match) or not _can_be_dialled(match):
         return False
+    return not _counts_something(match)
+
+
+def _counts_something(match: re.Match[str]) -> bool:
+    """Whether a plain row of digits, no longer than a mobile number, is an amount, or the number of an order."""
     if not match["number"].isdigit() or len(match["number"]) > 11:
-        return True
+        return False
     before = match.string[max(0, match.start() - _LONGEST_AMOUNT_BEFORE) : match.start()]
-    return not _AMOUNT_BEFORE.search(before) and not _UNIT_BEHIND.match(match.string, match.end())
+    return bool(_AMOUNT_BEFORE.search(before) or _UNIT_BEHIND.match(match.string, match.end()))
 
 
 def _is_national_phone(match: re.Match[str]) -> bool:
     before = match.string[max(0, match.start() - _LONGEST_CALLED) : match.start()]
-    return bool(_CALLED_PHONE.search(before)) and _is_phone(match)
+    return bool(_CALLED_PHONE.search(before)) and _is_phone(match) and not _counts_something(match)
 
 
 def _stands_apart(match: re.Match[str]) -> bool:

@@ -64,18 +64,21 @@ def read_start(chunks: Iterable[bytes], encoding: str, max_bytes: int) -> bytes:
         EncodingError: unknown or damaged encoding.
     """
     pieces: list[bytes] = []
-    size = 0
+    size, is_cut = 0, False
     try:
         for piece in _decoded(_capped(chunks, 2 * max_bytes), encoding.strip().lower()):
             size += len(piece)
             pieces.append(piece)
             if size > max_bytes:
+                is_cut = True
                 break
     except TooLargeError:
         if not size:
             raise
-    start = b"".join(pieces)
-    return start if len(start) <= max_bytes else start[: start.rfind(b"\n", 0, max_bytes) + 1]
+        is_cut = True
+    start = b"".join(pieces)[:max_bytes]
+    end = 1 + max(start.rfind(b"\n"), start.rfind(b"\r"))
+    return start[:end] if is_cut and end else start  # one line without end is better than none
 
 
 def _capped(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:

@@ -341,3 +341,9 @@ def test_precision_and_recall_on_the_labelled_set_hold(lang: str) -> None:
     assert len(positive) >= 220 and len(mine) - len(positive) >= 270
     assert sum(found) / len(positive) >= 0.99
     assert sum(found) / (sum(found) + len(false)) >= 0.99
+
+
+def test_an_address_with_a_long_domain_goes_whole_and_an_amount_behind_a_word_for_a_phone_stays() -> None:
+    assert redact("mail a@" + "abcdefghi." * 20 + "com now").text == "mail <EMAIL> now"
+    assert redact("a text of 2345678901 bytes").counts == {}
+    assert redact("call 2345678901").counts == {"phone": 1}

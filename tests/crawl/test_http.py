@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lmflow.crawl.address import is_public
-from lmflow.crawl.body import read_body
+from lmflow.crawl.body import read_body, read_start
 from lmflow.crawl.http import Fetcher, charset_of
 from lmflow.crawl.pace import retry_after
 from lmflow.crawl.robots import rules
@@ -229,3 +229,11 @@ def test_retry_after_is_read_as_seconds_or_date() -> None:
 def test_one_page_has_one_address(url: str, canonical: str) -> None:
     assert canonical_url(url) == canonical
     assert canonical_url(canonical) == canonical
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_what_is_left_of_a_long_text_ends_with_a_line(end: bytes) -> None:
+    rules = b"User-agent: *" + end + b"Disallow: /" + end
+    assert read_start([rules, b"Allow: /" + b"x" * 1000], "", 100) == rules
+    assert read_start([gzip.compress(rules + b"Allow: /" + b"x" * 1000)], "gzip", 100) == rules
+    assert read_start([rules, b"Allow: /"], "", 100) == rules + b"Allow: /"

@@ -177,3 +177,9 @@ def test_the_english_wikipedia_sample_keeps_its_prose_and_numbers() -> None:
     joined = "\n".join(texts)
     assert [mark for mark in RESIDUE if mark in joined] == []
     assert "Abraham Lincoln" in joined and "February 12, 1809" in joined
+
+
+def test_a_variant_of_nothing_but_spaces_takes_linear_time() -> None:
+    started = time.perf_counter()
+    assert to_text("-{zh-hans:a;" + " " * 100_000 + "!}-", "zh") == "a"
+    assert time.perf_counter() - started < 1

@@ -85,7 +85,7 @@ _VARIANTS: Final = {
 }
 #: Flags of a rule that shows nothing where it stands; a flag may also be a variant: `-{zh-hans|甲}-`.
 _HIDDEN_RULE: Final = frozenset("HT-")
-_VARIANT_RULE = re.compile(r"\s*(?:[^;:]*=>)?\s*([a-z]{2,3}(?:-[a-z]+)?)\s*:\s*(.*)", re.DOTALL)
+_VARIANT_RULE = re.compile(r"(?:[^;:]*=>\s*+)?([a-z]{2,3}(?:-[a-z]+)?)\s*+:(.*)", re.DOTALL)
 
 
 class _Frame(NamedTuple):
@@ -290,7 +290,7 @@ class _Rendering:
         if not _HIDDEN_RULE.isdisjoint(flag.strip() for flag in flags):
             return ""
         content = parts[-1]
-        rules = [_VARIANT_RULE.fullmatch(rule) for rule in content.split(";") if rule.strip()]
+        rules = [_VARIANT_RULE.fullmatch(rule.strip()) for rule in content.split(";") if rule.strip()]
         found = {rule[1]: rule[2].strip() for rule in rules if rule}
         if not found:
             return content

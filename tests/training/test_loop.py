@@ -49,7 +49,7 @@ def test_a_run_killed_in_an_evaluation_a_step_and_a_checkpoint_ends_in_the_same_
 ) -> None:
     # Checkpoints are due every 7 steps and evaluations every 20; an epoch has 44 steps.
     uninterrupted = start(tmp_path / "whole", "lstm", schedule=IN_PARTS)
-    for kill_in, kill_at, left in (("evaluation", 39, 35), ("step", 60, 56), ("checkpoint", 63, 56)):
+    for kill_in, kill_at, left in (("evaluation", 40, 35), ("step", 60, 56), ("checkpoint", 63, 56)):
         finish(start(tmp_path, "lstm", kill_at=kill_at, kill_in=kill_in, schedule=IN_PARTS), -signal.SIGKILL)
         assert in_folder(tmp_path / "checkpoints" / "1").latest().step == left
     for process in (uninterrupted, start(tmp_path, "lstm", schedule=IN_PARTS)):
@@ -72,7 +72,7 @@ def test_a_sigterm_in_an_evaluation_leaves_the_last_weights_in_the_checkpoint_an
 ) -> None:
     averaged = {"average": "ema", "ema_decay": 0.9, "decay": "plateau", "epochs": 1}
     uninterrupted = start(tmp_path / "whole", "mlp", schedule=averaged)
-    for kill_in, kill_at in (("swap", 19), ("evaluation", 39)):
+    for kill_in, kill_at in (("swap", 20), ("evaluation", 40)):
         finish(start(tmp_path, "mlp", kill_in=kill_in, kill_at=kill_at, kill_with="SIGTERM", schedule=averaged))
     for process in (uninterrupted, start(tmp_path, "mlp", schedule=averaged)):
         assert finish(process) == "steps 44 points [20, 40, 44]\n"

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import secrets
 import socket
 import subprocess
 import sys
@@ -38,9 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free, below those that the kernel lends to outgoing connections, which would take it in between."""
+    while True:
+        with socket.socket() as probe:
+            port = secrets.randbelow(12_000) + 20_000
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
-import secrets
 import socket
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def free_port() -> int:
-    """A port that is free, below those that the kernel lends to outgoing connections, which would take it in between."""
+    """A free port, below those that the kernel lends to outgoing connections, which could take it in between."""
     while True:
         with socket.socket() as probe:
             port = secrets.randbelow(12_000) + 20_000

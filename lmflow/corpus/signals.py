@@ -31,8 +31,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lmflow.corpus.characters import Characters, Runs, code_points, hashes
+from lmflow.corpus.characters import Characters, Runs, hashes
 from lmflow.corpus.repetition import DUPLICATE_LENGTHS, TOP_LENGTHS, repetition
+from lmflow.text.scripts import code_points
 from lmflow.text.segment import CHINESE, UNSPACED_LANGUAGES, cut, half_width
 from lmflow.text.sentences import CLOSERS
 

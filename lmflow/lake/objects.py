@@ -112,13 +112,6 @@ class Objects:
             return self._path(key).is_file()
         return any(found == key for found in self.list(key))
 
-    def remove(self, key: str) -> None:
-        """Remove an object; nothing happens when there is none."""
-        if self._s3:
-            self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
-        else:
-            self._path(key).unlink(missing_ok=True)
-
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, sorted."""
         return (stored.key for stored in self.stored(prefix))
@@ -173,15 +166,6 @@ class Objects:
             self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
             return
         self._path(key).unlink(missing_ok=True)
-
-    def discard_partials(self, prefix: str) -> None:
-        """Remove what writers that were killed left half written in a folder; no writer may be at work there.
-
-        Stores of objects keep no part of one, so that there is nothing to do on S3.
-        """
-        if not self._s3:
-            for path in self._path(prefix).glob(".*"):
-                path.unlink(missing_ok=True)
 
     def _cached(self, key: str) -> Path:
         return settings().home / "cache" / self._bucket / self._key(key)

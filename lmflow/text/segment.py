@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import rjieba
 
-from lmflow.text.scripts import HAS_UNSPACED, UNSPACED
+from lmflow.text.scripts import HAS_UNSPACED, UNSPACED, code_points, spelled
 
 #: Written in Han characters and segmented with jieba's dictionary (yue: Cantonese, wuu: Shanghainese).
 CHINESE: Final = frozenset({"zh", "yue", "wuu"})
@@ -85,11 +85,11 @@ def half_width(text: str) -> str:
     """A text with half-width letters, digits and full stops in place of full-width ones, character for character."""
     if not _FULL_WIDTH.search(text):
         return text
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = code_points(text)
     halved = codes - _TO_HALF_WIDTH.take(
         codes - np.uint32(_FIRST_FULL), mode="clip"
     )  # below the first, it wraps around
-    return halved.tobytes().decode("utf-32-le", "surrogatepass")
+    return spelled(halved)
 
 
 def cut(text: str) -> list[str]:

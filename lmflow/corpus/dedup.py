@@ -217,7 +217,8 @@ class _Walk:
 
         def offer(its: bytes, similarity: float, like: bytes) -> None:
             if like in references:
-                matches[its] = max(matches.get(its, (0.0, 0)), (similarity, -references[like]))
+                found = (min(similarity, _NEARLY_SAME), -references[like])
+                matches[its] = max(matches.get(its, (0.0, 0)), found)
 
         seen: dict[bytes, int] = {}
         for node, shared in order:
@@ -226,10 +227,10 @@ class _Walk:
                 if twin != node:  # it is in every bucket already
                     self._join(node, twin)
                     continue
-                offer(prints[node], _NEARLY_SAME, prints[node])
+                offer(prints[node], 1.0, prints[node])
                 for other, similarity in self._pairs(node, buckets.candidates(shared)):
-                    offer(prints[node], min(similarity, _NEARLY_SAME), prints[other])
-                    offer(prints[other], min(similarity, _NEARLY_SAME), prints[node])
+                    offer(prints[node], similarity, prints[other])
+                    offer(prints[other], similarity, prints[node])
             buckets.add(node, shared, self._kept[node])
         for node, _ in order:
             match = matches.get(prints[node])

@@ -20,11 +20,20 @@ SOURCE = Path(bootstrap.__file__)
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A fresh clone, as far as the bootstrap looks."""
+    """A fresh clone, as far as the bootstrap looks, and no matter how full this disk is."""
     (tmp_path / "lmflow").mkdir()
     shutil.copy(SOURCE, tmp_path / "lmflow")
+    set_constant(tmp_path, "INSTALL_GB", "0.0")
     (tmp_path / "requirements.txt").write_text("no-such-package-anywhere==1.0\n")
     return tmp_path
+
+
+def set_constant(checkout: Path, name: str, value: str) -> None:
+    """Change one constant of the checkout's copy of the bootstrap."""
+    copy = checkout / "lmflow" / "bootstrap.py"
+    text, changed = re.subn(rf"^{name} = (\([^)]*\)|[^ \n]+)", f"{name} = {value}", copy.read_text(), flags=re.MULTILINE)
+    assert changed == 1
+    copy.write_text(text)
 
 
 def run(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,8 +53,7 @@ def test_python_3_6_can_parse_it_and_it_imports_the_standard_library_alone() -> 
 
 
 def test_without_a_usable_python_one_line_says_which_to_install(checkout: Path) -> None:
-    bootstrap_copy = checkout / "lmflow" / "bootstrap.py"
-    bootstrap_copy.write_text(re.sub(r"PYTHONS = \(.*\)", 'PYTHONS = ("3.99",)', bootstrap_copy.read_text()))
+    set_constant(checkout, "PYTHONS", '("3.99",)')
     done = run(checkout)
     assert done.returncode == 2
     assert done.stderr.startswith("lmflow: needs Python 3.11 or 3.12, found 3.")
@@ -61,8 +69,7 @@ def test_without_a_network_one_line_says_so_and_what_to_do(checkout: Path) -> No
 
 
 def test_too_little_disk_is_said_before_anything_is_made(checkout: Path) -> None:
-    bootstrap_copy = checkout / "lmflow" / "bootstrap.py"
-    bootstrap_copy.write_text(bootstrap_copy.read_text().replace("INSTALL_GB = 6.0", "INSTALL_GB = 5e9"))
+    set_constant(checkout, "INSTALL_GB", "5e9")
     done = run(checkout)
     assert done.returncode == 2
     assert re.match(r"lmflow: needs about 5000000000 GB of disk, [\d.]+ GB are free under ", done.stderr)

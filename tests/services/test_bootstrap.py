@@ -31,7 +31,8 @@ def checkout(tmp_path: Path) -> Path:
 def set_constant(checkout: Path, name: str, value: str) -> None:
     """Change one constant of the checkout's copy of the bootstrap."""
     copy = checkout / "lmflow" / "bootstrap.py"
-    text, changed = re.subn(rf"^{name} = (\([^)]*\)|[^ \n]+)", f"{name} = {value}", copy.read_text(), flags=re.MULTILINE)
+    line = re.compile(rf"^{name} = (\([^)]*\)|[^ \n]+)", re.MULTILINE)
+    text, changed = line.subn(f"{name} = {value}", copy.read_text())
     assert changed == 1
     copy.write_text(text)
 

@@ -31,6 +31,7 @@ from pydantic import Field
 
 from jobs.command import Options, Progress, Result, main
 from lmflow import registry, tracking
+from lmflow.corpus.language import detect_all
 from lmflow.dataset import plain_files, store
 from lmflow.dataset.shards import Dataset
 from lmflow.errors import InputError
@@ -40,6 +41,8 @@ from lmflow.evaluation.compression import Estimate, bits_per_byte, by_group, cou
 from lmflow.evaluation.generation import next_token
 from lmflow.evaluation.scores import Scores
 from lmflow.lake import Lake
+from lmflow.text.scripts import HAS_UNSPACED
+from lmflow.text.segment import UNSPACED_LANGUAGES
 
 _AT_ONCE = 256  # documents handed to the model in one call
 #: What the figures mean that are defined in more than one way; part of every result.
@@ -88,13 +91,26 @@ def _on_file(version: registry.Version, path: Path, progress: Progress) -> Resul
     nats = scores.nats_of(loaded.model, loaded.tokenizer.encode(texts), plain_files.running(kind))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     found = Scores(digest, tuple(document.doc_id for document in documents), nats, n_bytes)
-    langs = [version.name.split("-")[1]] * len(texts)
+    langs = _languages(texts, tracking.Run(tracking.client(), version.run_id).parameters()["lang"].split("-"))
     figures = _figures(found, langs, _by_tokens(loaded, texts, langs, nats))
     with tracking.run("lmflow/language-model", version.name, {}, run_id=version.run_id) as opened:
         opened.log_dict({"test_file": str(path), **figures}, f"evaluation/{path.stem}-{digest[:16]}.json")
         counts = {"documents": len(texts), "bytes": int(n_bytes.sum())}
         opened.log_dataset(path.name, path.absolute().as_uri(), digest, "evaluation", counts)
     return {**_facts(version, digest), **figures}
+
+
+def _languages(texts: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The language of each text among those of a model; for one in none of them, one that puts blanks as it does."""
+    if len(known) == 1:
+        return [known[0]] * len(texts)
+
+    def likest(text: str) -> str:
+        unspaced = HAS_UNSPACED.search(text) is not None
+        return next((lang for lang in known if (lang in UNSPACED_LANGUAGES) == unspaced), known[0])
+
+    found = zip(detect_all(texts), texts, strict=True)
+    return [detected.lang if detected.lang in known else likest(text) for detected, text in found]
 
 
 def _on_held_out(version: registry.Version, progress: Progress) -> Result:

@@ -128,6 +128,10 @@ class Run:
         """The words that it can be found by."""
         return dict(self._client.get_run(self.run_id).data.tags)
 
+    def parameters(self) -> dict[str, str]:
+        """The configuration that it was opened with, as text."""
+        return dict(self._client.get_run(self.run_id).data.params)
+
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Words to find the run by."""
         for name, value in tags.items():

@@ -27,6 +27,7 @@ from lmflow.errors import InputError
 from lmflow.evaluation.scores import Scores
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
+from lmflow.text.segment import words_and_marks
 from tests.conftest import PROJECT
 
 PROGRESS = Progress()
@@ -182,6 +183,22 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
     missing = options.model_copy(update={"test_file": tmp_path / "nowhere.txt"})
     with pytest.raises(InputError, match=r"--test-file .*nowhere.txt cannot be read"):
         train_language_model.run(missing, PROGRESS)
+
+
+def test_a_file_in_two_languages_has_the_words_of_each(mlflow_server: str, tmp_path: Path) -> None:
+    english, chinese = "The cat sees the dog beside the river.", "我们在河边看见一只猫和一条狗。"
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"two.{name}.txt").write_text("\n\n".join([english, chinese] * 6), encoding="utf-8")
+    files = {f"{name}_file": tmp_path / f"two.{name}.txt" for name in ("train", "valid", "test")}
+    options = train_language_model.TrainLanguageModel(lang="en zh", architecture="ngram", vocabulary=300, **files)
+    trained = train_language_model.run(options, PROGRESS)
+    asked = evaluate_model.EvaluateModel(model=trained["model_uri"], test_file=files["test_file"])
+    scored = evaluate_model.run(asked, PROGRESS)
+    assert {lang: its["documents"] for lang, its in scored["by_language"].items()} == {"en": 6, "zh": 6}
+    n_bytes = 6 * (len(english.encode()) + len(chinese.encode()))
+    n_words = 6 * (len(english.split()) + 1 + len(words_and_marks(chinese, "zh")) + 1)
+    nats = scored["metrics"]["test_bits_per_byte"] * n_bytes * np.log(2)
+    assert scored["metrics"]["test_perplexity_per_word"] == pytest.approx(np.exp(nats / n_words), rel=1e-6)
 
 
 def again(trained: dict[str, Any], test_file: Path) -> dict[str, float]:

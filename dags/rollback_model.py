@@ -16,7 +16,7 @@ with DAG(
     params={
         "model": Param(
             type="string",
-            pattern=r"^[a-z][a-z0-9_]*-[a-z-]+$",
+            pattern=r"^(?!tokenizer-)[a-z][a-z0-9_]*-[a-z-]+$",
             examples=["lm-en", "lm-zh", "embeddings-en", "embeddings-zh", "sentiment-zh"],
             description="The registered model.",
         ),

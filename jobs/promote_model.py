@@ -28,11 +28,12 @@ from pydantic import Field
 from jobs import evaluate_model
 from jobs.command import Options, Progress, Result, main
 from jobs.task_head_registration import record_of
+from jobs.values import JudgedModel
 from lmflow import registry, tracking
 from lmflow.errors import InputError
 from lmflow.evaluation.scores import Scores
 from lmflow.registry import decisions, gate
-from lmflow.registry.versions import CHAMPION, JUDGED, Version
+from lmflow.registry.versions import CHAMPION, Version
 
 _Judge = Callable[[Version | None, list[Version], float, Progress], gate.Verdict]
 
@@ -40,7 +41,7 @@ _Judge = Callable[[Version | None, list[Version], float, Progress], gate.Verdict
 class PromoteModel(Options):
     """Whom to judge, and how strictly."""
 
-    model: str = Field(description="Registered model.", pattern=JUDGED, examples=["lm-en", "sentiment-zh"])
+    model: JudgedModel = Field(description="Registered model.", examples=["lm-en", "sentiment-zh"])
     candidates: tuple[int, ...] = Field((), description="Versions to judge; by default all that were never judged.")
     alpha: float = Field(0.05, description="Largest p-value that counts as significant.", gt=0, lt=1)
 
@@ -66,8 +67,6 @@ def run(options: PromoteModel, progress: Progress) -> Result:
 def _kind(name: str) -> tuple[str, _Judge]:
     """The job that trains such a model, and who judges it."""
     kind = name.partition("-")[0]
-    if kind == "tokenizer":
-        raise InputError(f"--model {name}: nobody judges tokenizers; name a model such as lm-en or embeddings-zh")
     trained_by: dict[str, tuple[str, _Judge]] = {
         "lm": ("train_language_model", _judge_language_models),
         "embeddings": ("train_embeddings", _judge_embeddings),

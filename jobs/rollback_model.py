@@ -15,15 +15,16 @@ from dataclasses import asdict
 from pydantic import Field
 
 from jobs.command import Options, Progress, Result, main
+from jobs.values import JudgedModel
 from lmflow import registry, tracking
 from lmflow.registry import decisions
-from lmflow.registry.versions import CHAMPION, JUDGED
+from lmflow.registry.versions import CHAMPION
 
 
 class RollbackModel(Options):
     """Which model, why, and how far back."""
 
-    model: str = Field(description="Registered model.", pattern=JUDGED, examples=["lm-en", "sentiment-zh"])
+    model: JudgedModel = Field(description="Registered model.", examples=["lm-en", "sentiment-zh"])
     reason: str = Field(description="Why; kept in the audit trail.", min_length=3, max_length=500)
     to: int | None = Field(None, description="Version to go back to; by default previous_champion.", ge=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from jobs.command import Several
 
@@ -38,6 +38,14 @@ def _pairs(given: Any) -> Any:
     return pairs
 
 
+def _judged(name: str) -> str:
+    if name.startswith("tokenizer-"):
+        raise ValueError("nobody judges tokenizers; name a model such as lm-en or embeddings-zh")
+    return name
+
+
+#: A registered model that has a champion: lm-<lang>, embeddings-<lang> and, of task heads, <task>-<lang>.
+JudgedModel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*-[a-z-]+$"), AfterValidator(_judged)]
 #: What names datasets and models of one language, `en`, or of several, `en-zh`: from `--lang en zh` or `--lang en,zh`.
 Languages = Annotated[str, BeforeValidator(_code), Several()]
 #: How often documents are read, on average.

@@ -12,8 +12,6 @@ from lmflow.errors import InputError
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 PREVIOUS_CHAMPION: Final = "previous_champion"
-#: Models that have a champion: lm-<lang>, embeddings-<lang> and, of task heads, <task>-<lang>.
-JUDGED: Final = r"^[a-z][a-z0-9_]*-[a-z-]+$"
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from lmflow.registry.versions import JUDGED
+from jobs.rollback_model import RollbackModel
 
 PROJECT = Path(__file__).resolve().parents[2]
 HEAVY = ("tensorflow", "pyspark", "gensim", "mlflow", "pyarrow", "deltalake", "numpy", "pandas", "matplotlib")
@@ -89,8 +91,16 @@ def test_retrain_is_weekly_and_its_schedule_can_be_set(found: dict[str, Any], tm
     assert "NullTimetable" in json.dumps(never)
 
 
-def test_the_rollback_form_takes_the_models_that_the_job_takes(found: dict[str, Any]) -> None:
-    assert json.dumps(JUDGED) in json.dumps(found["dags"]["rollback_model"]["params"])
+@pytest.mark.parametrize("model", ["lm-en", "lm-en-zh", "sentiment-zh", "tokenizer-en", "lm", "LM-en", "lm-en/3"])
+def test_the_rollback_form_takes_the_models_that_the_job_takes(found: dict[str, Any], model: str) -> None:
+    [pattern] = re.findall(r'"pattern": ("[^"]*")', json.dumps(found["dags"]["rollback_model"]["params"]))
+    taken = re.search(json.loads(pattern), model) is not None
+    assert taken == (model in ("lm-en", "lm-en-zh", "sentiment-zh"))
+    if taken:
+        RollbackModel(model=model, reason="test")
+        return
+    with pytest.raises(ValidationError):
+        RollbackModel(model=model, reason="test")
 
 
 def test_a_list_of_sites_with_a_mistake_is_named_in_the_import_error(tmp_path: Path) -> None:

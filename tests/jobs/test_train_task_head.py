@@ -322,7 +322,7 @@ def test_the_gate_says_how_to_train_what_is_not_there(mlflow_server: str) -> Non
         InputError, match=r"mood-zh has no version yet; run `python -m jobs\.train_task_head --task mood"
     ):
         promote("mood-zh")
-    with pytest.raises(InputError, match="nobody judges tokenizers"):
+    with pytest.raises(ValueError, match="nobody judges tokenizers"):
         promote("tokenizer-zh")
 
 

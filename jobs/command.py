@@ -7,7 +7,9 @@ of `main`. Exit status 0 done (also: nothing new), 2 bad options or input in one
 from __future__ import annotations
 
 import argparse
+import atexit
 import errno
+import gc
 import hashlib
 import json
 import logging
@@ -135,6 +137,8 @@ def parse(model: type[OptionsT], argv: Sequence[str], prog: str, doc: str) -> Op
 
 def main(model: type[OptionsT], run: Callable[[OptionsT, Progress], Result], doc: str | None) -> NoReturn:
     """Run a job as a process: parse, run, print the JSON line, exit."""
+    # Python looks for garbage once more when it ends: half a second of a process that has loaded MLflow.
+    atexit.register(gc.freeze)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     prog = f"python -m {sys.modules['__main__'].__spec__.name}" if sys.modules["__main__"].__spec__ else sys.argv[0]
     status = 0

@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from jobs.wikipedia_dumps import Work
 
 #: Bytes of a part as stored: the smallest that is worth a start in the middle of a file, the largest that fits memory.
-_SHORTEST_PART, _LONGEST_PART = 4_000_000, 64_000_000
-_PARTS_A_WORKER: Final = 8  # the last ones end at different times
+_SHORTEST_PART, _LONGEST_PART = 1_000_000, 64_000_000
+#: Guided self-scheduling (Polychronopoulos & Kuck 1987): a part is this share of a worker's share of what is left, so
+#: that workers end together. All of it (their 1/p) leaves the others waiting when one part takes longer than it should.
+_SHARE_OF_THE_REST: Final = 0.5
 _TEMPLATES_SHOWN: Final = 50
 
 
@@ -201,16 +203,22 @@ def _reading(
 
 
 def _tasks(objects: Objects, work: Work) -> list[Task]:
-    """The parts of all files, cut at an index's streams where there is one."""
-    sizes = 0
+    """The parts of all files, cut at an index's streams where there is one; shorter and shorter towards the end."""
+    behind = 0
     for data, _ in work.files:
         with objects.open(data) as file:
-            sizes += file.seek(0, 2)
-    length = min(max(sizes // (_PARTS_A_WORKER * workers()), _SHORTEST_PART), _LONGEST_PART)
+            behind += file.seek(0, 2)
+    share = _SHARE_OF_THE_REST / workers()
+
+    def length(left: int) -> float:
+        return min(max(share * (behind + left), _SHORTEST_PART), _LONGEST_PART)
+
     found: list[Task] = []
     for data, index in work.files:
         with objects.open(data) as file:
-            streams = _index(objects, data, index, file.seek(0, 2)) if index else ()
+            size = file.seek(0, 2)
+            behind -= size
+            streams = _index(objects, data, index, size) if index else ()
             found += [Task(len(found) + place, data, part) for place, part in enumerate(parts(file, length, streams))]
     return found
 

@@ -11,9 +11,9 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import IO, Any, Final
 
 import pyarrow as pa
@@ -51,12 +51,12 @@ class Part:
         return self.end >= self.size
 
 
-def parts(file: IO[bytes], length: int, streams: Sequence[tuple[int, int]] = ()) -> list[Part]:
-    """Cut a file into parts of about `length` bytes that hold every page exactly once between them.
+def parts(file: IO[bytes], length: Callable[[int], float], streams: Sequence[tuple[int, int]] = ()) -> list[Part]:
+    """Cut a file into parts that hold every page exactly once between them.
 
     Args:
         file: the stored file, seekable.
-        length: bytes of a part.
+        length: about how many bytes a part has, given how many of the file are left where it begins.
         streams: (offset, pages) of the streams of a multistream dump, from its index: parts then begin with a stream.
     """
     size = file.seek(0, 2)
@@ -64,9 +64,14 @@ def parts(file: IO[bytes], length: int, streams: Sequence[tuple[int, int]] = ())
         return _parts_of_streams(streams, length, size)
     if _kind(file) not in ("bz2", "") or _encoding(next(_stored(file), b"") or b""):
         return [Part(0, size, size)]
-    count = max(1, round(size / length))
-    edges = [size * number // count for number in range(count + 1)]
-    return [Part(start, end, size) for start, end in pairwise(edges)]
+    found: list[Part] = []
+    start = 0
+    while start < size or not found:
+        wanted = max(1, int(length(size - start)))
+        end = start + wanted if 2 * (size - start) > 3 * wanted else size  # no crumb at the end
+        found.append(Part(start, end, size))
+        start = end
+    return found
 
 
 def index_streams(index: Iterable[bytes], size: int) -> list[tuple[int, int]]:
@@ -93,13 +98,13 @@ def index_streams(index: Iterable[bytes], size: int) -> list[tuple[int, int]]:
     return sorted(counts.items())
 
 
-def _parts_of_streams(streams: Sequence[tuple[int, int]], length: int, size: int) -> list[Part]:
+def _parts_of_streams(streams: Sequence[tuple[int, int]], length: Callable[[int], float], size: int) -> list[Part]:
     found: list[Part] = []
     start = pages = 0
     for place, (_, count) in enumerate(streams):
         pages += count
         following = streams[place + 1][0] if place + 1 < len(streams) else size
-        if following - start >= length or following == size:
+        if following - start >= length(size - start) or following == size:
             found.append(Part(start, following, size, pages))
             start, pages = following, 0
     return found

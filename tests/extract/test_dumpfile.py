@@ -6,6 +6,7 @@ import io
 import lzma
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -23,7 +24,7 @@ def numbers(
 ) -> list[int]:
     """Ids of all pages, in the order of the file, read part by part."""
     file, found = io.BytesIO(stored), []
-    for part in parts(file, length, streams):
+    for part in parts(file, lambda left: max(length, left // 4), streams):
         found += [page.page_id for page in pages_of(file, part, loss if loss is not None else Loss())]
     return found
 
@@ -64,7 +65,21 @@ def test_every_page_comes_once_whatever_the_streams_and_the_parts(
     assert numbers(single, length, loss=loss) == expected
     assert numbers(bz2.decompress(stored), 10 * length, loss=loss) == expected
     assert loss == Loss()
-    assert sum(max(part.pages, 0) for part in parts(io.BytesIO(stored), length, found)) == number
+    assert sum(max(part.pages, 0) for part in parts(io.BytesIO(stored), lambda left: length, found)) == number
+
+
+@given(st.integers(1, 10_000), st.integers(1, 500), st.integers(1, 8), st.booleans())
+def test_parts_get_shorter_towards_the_end_and_none_is_a_crumb(
+    size: int, shortest: int, share: int, has_streams: bool
+) -> None:
+    streams = tuple((offset, 1) for offset in range(0, size, 10)) if has_streams else ()
+    found = parts(io.BytesIO(b" " * size), lambda left: max(left / share, shortest), streams)
+    assert [part.start for part in found] == [0, *(part.end for part in found[:-1])]
+    assert found[-1].end == size
+    lengths = [part.end - part.start for part in found]
+    assert all(after <= before + 10 for before, after in pairwise(lengths[:-1]))
+    if not has_streams and len(found) > 1:
+        assert min(lengths) >= shortest / 2
 
 
 @given(st.integers(0, 2**31), st.floats(0, 1), st.integers(1, 10))

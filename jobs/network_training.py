@@ -170,14 +170,15 @@ def train_network(
             return
         if point.step % _POINT_EVERY == 0:
             unsent.append(("train_loss", point.loss, point.step))
-        if point.step % schedule.checkpoint_every == 0 or point.step in (total, pause_after):
-            send()
 
     def build() -> NeuralModel:
         return _made(work, schedule)
 
     batches, kept = batches_for(options, dataset), work.checkpoints
-    model, outcome = train(build, batches, validate, schedule, kept, options.replicas, report, pause_after)
+    minutes = options.checkpoint_minutes
+    model, outcome = train(
+        build, batches, validate, schedule, kept, options.replicas, report, pause_after, send, minutes
+    )
     send()
     if outcome.interrupted:
         raise ServiceError(f"stopped at step {outcome.steps}, checkpoint written; run the same command to go on")

@@ -50,7 +50,7 @@ from lmflow.dataset.tokenizer import Kind
 from lmflow.embeddings.registered import URI, load_embedding
 from lmflow.errors import InputError
 from lmflow.evaluation.compression import bits_per_byte, perplexity
-from lmflow.evaluation.generation import distinct, next_token, repetition, self_bleu
+from lmflow.evaluation.generation import next_token, variety
 from lmflow.evaluation.scores import document_nats
 from lmflow.lake import Lake
 from lmflow.lake.lock import exclusive
@@ -60,11 +60,9 @@ from lmflow.models.lstm import Lstm
 from lmflow.models.vae import Vae
 from lmflow.registry.versions import Version
 from lmflow.training import registration
-from lmflow.training.loop import TrainingDiverged
+from lmflow.training.loop import CHECKPOINT_MINUTES, TrainingDiverged
 from lmflow.training.memory import SMALLER_NETWORK, fitting
 
-_WRITTEN_TEXTS: Final = 8  # samples whose variety is measured, and the most tokens of each
-_WRITTEN_TOKENS: Final = 60
 _BPE_VOCABULARY: Final = 1000
 _MOST_WORDS: Final = 1_000_000
 _PRESET_NAMES: Final = tuple(name for family in PRESETS.values() for name in family)
@@ -151,6 +149,12 @@ class TrainLanguageModel(Options):
         gt=0,
         le=1000,
     )
+    checkpoint_minutes: float = Field(
+        CHECKPOINT_MINUTES,
+        description="Networks: minutes of training that a kill loses at most, where steps are slow.",
+        gt=0,
+        le=1440,
+    )
     study: str | None = Field(
         None, description="MLflow run of the search that this is a trial of.", pattern=r"^[0-9a-f]{32}$"
     )
@@ -185,7 +189,7 @@ class TrainLanguageModel(Options):
 #: These decide the dataset, which has a digest of its own.
 _WHERE_TEXT_LIES: Final = {"train_file", "valid_file", "test_file", "tokenizer", "vocabulary"}
 #: How far a training goes at once does not change where it ends.
-_WHEN: Final = {"pause_after", "study"}
+_WHEN: Final = {"pause_after", "study", "checkpoint_minutes"}
 _WARM: Final = {"warm_start", "replay"}
 _NETWORK: Final = set(TrainLanguageModel.model_fields) - {"order", *_WHERE_TEXT_LIES, *_WHEN, *_WARM}
 #: What else decides the result of a family, beside the data and the code.
@@ -297,15 +301,10 @@ def _registered(work: Work, trained: _Trained, parts: dict[str, str], opened: tr
 def _writing(model: LanguageModel, dataset: Dataset) -> dict[str, float]:
     """How sure the model is of the validation split's next tokens, and how varied what it writes is."""
     found = next_token(model, dataset.split("valid").documents())
-    empty = np.zeros(0, np.int64)
-    texts = [model.generate(empty, _WRITTEN_TOKENS, seed=seed).tolist() for seed in range(_WRITTEN_TEXTS)]
     return {
         "valid_next_token_accuracy": found.accuracy,
         "valid_calibration_error": found.calibration_error,
-        "written_distinct_1": distinct(texts, 1),
-        "written_distinct_2": distinct(texts, 2),
-        "written_repetition": repetition(texts),
-        "written_self_bleu": self_bleu(texts),
+        **{f"written_{name}": value for name, value in variety(model).items()},
     }
 
 

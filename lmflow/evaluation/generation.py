@@ -15,6 +15,8 @@ from lmflow.models.contract import END_OF_DOCUMENT, LanguageModel, Tokens
 
 _LONGEST: Final = 4  # n of BLEU-4, and of the n-grams that count as repetition
 _BINS: Final = 10
+_TEXTS: Final = 8  # texts whose variety is measured, and the most tokens of each
+_TOKENS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,18 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     gaps = np.bincount(bins, confidence - right.astype(float), minlength=_BINS)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+def variety(model: LanguageModel) -> dict[str, float]:
+    """How varied a few texts are that a model writes from nothing: the figures below, by name."""
+    empty = np.zeros(0, np.int64)
+    texts = [model.generate(empty, _TOKENS, seed=seed).tolist() for seed in range(_TEXTS)]
+    return {
+        "distinct_1": distinct(texts, 1),
+        "distinct_2": distinct(texts, 2),
+        "repetition": repetition(texts),
+        "self_bleu": self_bleu(texts),
+    }
 
 
 def distinct(texts: Sequence[Sequence[int]], n: int) -> float:

@@ -27,6 +27,7 @@ _SHOWN_DOCUMENTS: Final = 5
 #: An evaluation is progress when its loss is lower by this share than that of the last one that was (rnnlm asks
 #: 0.3 % of the likelihood's log). What it is held against stays put meanwhile: many small gains make a large one.
 _PROGRESS: Final = 1e-3
+CHECKPOINT_MINUTES: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class _Progress:
     seconds: float = 0.0  # of training, evaluations left out
     waited: float = 0.0  # of these, for batches
     points: list[dict[str, Any]] = field(default_factory=list)
+    reported: list[tuple[int, float]] = field(default_factory=list)  # steps and losses since `keep` was called
 
 
 def train(
@@ -88,6 +90,8 @@ def train(
     replicas: int = 1,
     report: Callable[[Point, int], None] = lambda point, total: None,
     pause_after: int | None = None,
+    keep: Callable[[], None] = lambda: None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
 ) -> tuple[Any, Outcome]:
     """Train until the schedule ends, going on from the newest of `checkpoints` if there is one.
 
@@ -98,9 +102,14 @@ def train(
         schedule: how to train.
         checkpoints: of this training alone.
         replicas: GPUs, or logical CPU devices where there is none, to spread each batch over.
-        report: called after every step with what is known and the number of steps in all.
+        report: called after every step with what is known and the number of steps in all; again, where training goes
+            on, with the steps that its checkpoint holds and `keep` was not called after.
         pause_after: the step after which to stop with a checkpoint; a later call that asks for more goes on there, and
             ends in the weights of a training that never paused.
+        keep: called now and then; what was reported before is not reported again. Not where a signal ends the
+            training, which must not wait for it: the checkpoint holds those reports.
+        checkpoint_minutes: after which a checkpoint is due where `checkpoint_every` steps take longer; without
+            influence on what is trained.
 
     Returns:
         The model with its final (best, averaged) weights, or at a pause with its last (averaged) ones, and how the
@@ -118,10 +127,10 @@ def train(
         model.plan(steps(schedule.epochs, batches.per_epoch))
         stepper = Stepper(spread, model, schedule)
     with checkpoints.locked(), _StopOnSignal() as stop:
-        training = _Training(model, stepper, batches, validate, schedule, checkpoints, report, pause_after)
+        training = _Training(model, stepper, batches, validate, schedule, checkpoints, report, pause_after, keep)
         with fitting("the newest checkpoint", SMALLER_NETWORK):
             training.restore()
-        training.go_on(stop)
+        training.go_on(stop, checkpoint_minutes * 60)
         return model, training.outcome()
 
 
@@ -136,17 +145,19 @@ class _Training:
         checkpoints: Checkpoints,
         report: Callable[[Point, int], None],
         pause_after: int | None,
+        keep: Callable[[], None],
     ) -> None:
         self._model, self._stepper, self._batches, self._validate = model, stepper, batches, validate
-        self._schedule, self._checkpoints, self._report = schedule, checkpoints, report
+        self._schedule, self._checkpoints, self._report, self._keep = schedule, checkpoints, report, keep
         self._total = steps(schedule.epochs, batches.per_epoch)
         self._evaluate_every = schedule.evaluate_every or batches.per_epoch
         self._pause_after = self._total if pause_after is None else pause_after
         self._progress = _Progress()
         self._ended = self._paused = False
+        self._saved_at = time.monotonic()
 
-    def go_on(self, stop: _StopOnSignal) -> None:
-        """Step by step to the end, or to a signal."""
+    def go_on(self, stop: _StopOnSignal, longest: float) -> None:
+        """Step by step to the end, or to a signal; with a checkpoint every `longest` seconds at least."""
         progress = self._progress
         while not stop.asked:
             if self._due() and progress.evaluated != progress.step:
@@ -154,8 +165,9 @@ class _Training:
                     self._evaluate(stop)
                 except _Stopped:
                     break
-                if self._schedule.decay == "plateau":
-                    self._save()  # what is kept as the best is never ahead of the newest checkpoint, to go back to it
+                # With a plateau, what is kept as the best is never ahead of the newest checkpoint, to go back to it.
+                if self._schedule.decay == "plateau" or self._overdue(longest):
+                    self._save_kept()
             if progress.step >= self._total or (self._schedule.patience and progress.worse >= self._schedule.patience):
                 self._ended = True
                 break
@@ -164,13 +176,18 @@ class _Training:
                 break
             self._step()
             # Before the checkpoint, so that what a killed run has lost is computed, and reported, once it goes on.
+            progress.reported.append((progress.step, progress.loss))
             self._report(Point(progress.step, progress.loss, None), self._total)
-            if progress.step % self._schedule.checkpoint_every == 0 or progress.step == self._total:
-                self._save()
+            due = progress.step % self._schedule.checkpoint_every == 0 or progress.step == self._total
+            if due or self._overdue(longest):
+                self._save_kept()
         if not self._ended:
             self._save()
         if self._ended or self._paused:
             self._keep_best()
+
+    def _overdue(self, longest: float) -> bool:
+        return time.monotonic() - self._saved_at >= longest
 
     def _due(self) -> bool:
         step = self._progress.step
@@ -258,9 +275,16 @@ class _Training:
                 kept = self._stepper.weights()
             self._stepper.set_weights(kept)
 
+    def _save_kept(self) -> None:
+        """Save, once what was reported is kept: it is not computed again."""
+        self._keep()
+        self._progress.reported.clear()
+        self._save()
+
     def _save(self) -> None:
         facts = {"schedule": asdict(self._schedule), "progress": asdict(self._progress)}
         self._checkpoints.save(Checkpoint(self._progress.step, self._stepper.arrays(), facts))
+        self._saved_at = time.monotonic()
 
     def restore(self) -> None:
         """Go on from the newest checkpoint, if there is one."""
@@ -273,6 +297,8 @@ class _Training:
             )
         self._stepper.restore(dict(found.arrays))
         self._progress = _Progress(**found.facts["progress"])
+        for step, loss in self._progress.reported:
+            self._report(Point(step, loss, None), self._total)
 
     def outcome(self) -> Outcome:
         """How it went."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,13 @@ class Crash(Exception):
 
 
 def fit(
-    family: str, folder: Path, schedule: Schedule, crash_at: int = -1, sign: int = 1, pause_after: int | None = None
+    family: str,
+    folder: Path,
+    schedule: Schedule,
+    crash_at: int = -1,
+    sign: int = 1,
+    pause_after: int | None = None,
+    checkpoint_minutes: float = 10.0,
 ) -> Any:
     def report(point: Point, total: int) -> None:
         if point.step == crash_at:
@@ -44,6 +52,7 @@ def fit(
         in_folder(folder),
         report=report,
         pause_after=pause_after,
+        checkpoint_minutes=checkpoint_minutes,
     )
 
 
@@ -58,17 +67,49 @@ def test_it_learns_and_resumes_where_it_was(family: str, tmp_path: Path) -> None
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_averages_and_the_best_weights_survive_a_crash_too(tmp_path: Path) -> None:
-    kept = replace(PLAIN, average="ema", ema_decay=0.9, decay="plateau", patience=2, accumulate=2, evaluate_every=7)
-    model, outcome = fit("mlp", tmp_path / "whole", kept)
+def test_with_everything_on_at_once_a_crash_costs_no_more_than_the_minutes_given(tmp_path: Path) -> None:
+    averaged = replace(PLAIN, epochs=2, average="ema", ema_decay=0.9, decay="plateau", patience=2)
+    everything = replace(averaged, accumulate=2, reset_share=0.2, evaluate_every=7, checkpoint_every=100_000)
+    model, outcome = fit("rnn", tmp_path / "whole", everything)
     with pytest.raises(Crash):
-        fit("mlp", tmp_path / "crashed", kept, crash_at=24)
-    resumed, again = fit("mlp", tmp_path / "crashed", kept)
-    assert [point.step for point in again.points] == [point.step for point in outcome.points]
+        fit("rnn", tmp_path / "crashed", everything, crash_at=24, checkpoint_minutes=1e-9)
+    newest = in_folder(tmp_path / "crashed").latest()
+    assert newest is not None and newest.step == 23
+    resumed, again = fit("rnn", tmp_path / "crashed", everything)
+    assert again.points == outcome.points
     for one, other in zip(model.variables, resumed.variables, strict=True):
         assert np.array_equal(np.asarray(one), np.asarray(other))
     best = min(point.valid_loss for point in outcome.points)
     assert float(model.token_nats([TEXT[:8], TEXT[:89]]).mean()) == pytest.approx(best, rel=1e-6)
+
+
+def test_what_a_stopped_training_reported_is_kept_once_whenever_its_process_died(tmp_path: Path) -> None:
+    schedule = replace(PLAIN, checkpoint_every=10, evaluate_every=1000, epochs=2)
+    kept, unsent = list[int](), list[int]()
+
+    def report(point: Point, total: int) -> None:
+        if point.valid_loss is None and point.step > max(kept, default=0):
+            unsent.append(point.step)
+        if point.step == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def keep() -> None:
+        kept.extend(unsent)
+        unsent.clear()
+
+    for stop_at in (4, 25, 27, 0):
+        _, outcome = train(
+            lambda: families.NEURAL["mlp"](V, SHAPES["mlp"], 5),
+            batches_of(families.NEURAL["mlp"], SHAPES["mlp"], SPLIT, schedule),
+            lambda model: 1.0,
+            schedule,
+            in_folder(tmp_path),
+            report=report,
+            keep=keep,
+        )
+        assert outcome.interrupted == bool(stop_at)
+        unsent.clear()  # its process died before it could send them
+    assert kept == list(range(1, 61))
 
 
 def test_many_small_gains_are_progress_and_the_last_of_them_is_what_is_kept(tmp_path: Path) -> None:

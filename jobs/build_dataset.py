@@ -182,7 +182,7 @@ def _register(opened: tracking.Run, dataset: Dataset, lang: str) -> int:
         name=f"tokenizer-{lang}",
         code=Path(tokenizer_module.__file__).with_name("tokenizer_pyfunc.py"),
         artifacts={"tokenizer": dataset.folder / "tokenizer.json"},
-        modules=["lmflow.dataset.tokenizer"],
+        modules=tokenizer_module.MODULES,
         requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],
         input_example=pd.DataFrame({"text": ["The 猫."]}),
         signature=ModelSignature(

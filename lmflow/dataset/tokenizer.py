@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -19,9 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from lmflow.dataset.utf8 import WholeCharacters, states_after
+
 END_OF_DOCUMENT: Final = "<|end|>"
 UNKNOWN: Final = "<unk>"
 _LINE_END: Final = "\n"  # END_OF_DOCUMENT among words: no word between blanks is spelled like that
+#: What a registered model ships to read its tokenizer.
+MODULES: Final = ("lmflow.dataset.tokenizer", "lmflow.dataset.utf8")
 Kind = Literal["bpe", "unigram", "whitespace"]
 _FILE: Final = "tokenizer.json"
 _ADDED_APART: Final = 1e-4  # between the scores of bytes that the unigram trainer adds
@@ -79,6 +84,15 @@ class TextTokenizer:
         """How each token is spelled in the tokenizer's own alphabet, by id."""
         return [str(self._tokenizer.id_to_token(number)) for number in range(self.size)]
 
+    def whole_characters(self) -> WholeCharacters | None:
+        """What may follow in a text that has whole characters only; None where a token is a word, and always has."""
+        return None if self.kind == "whitespace" else WholeCharacters(self._states_after)
+
+    @cached_property
+    def _states_after(self) -> NDArray[np.int8]:
+        spelled = [b"" if number == 0 else _bytes_of(word) for number, word in enumerate(self.words())]
+        return states_after(spelled)
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`."""
         (folder / _FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
@@ -89,6 +103,19 @@ class TextTokenizer:
         tokenizer = Tokenizer.from_str((folder / _FILE).read_text(encoding="utf-8"))
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)
+
+
+@cache
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's alphabet: a byte that can be printed is itself, the others are characters from 256 on, in order."""
+    printed = {chr(byte): byte for byte in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))}
+    others = [byte for byte in range(256) if byte not in printed.values()]
+    return printed | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def _bytes_of(word: str) -> bytes:
+    alphabet = _byte_alphabet()
+    return bytes(alphabet[character] for character in word)
 
 
 def _pieces(texts: Iterable[str], vocabulary: int, kind: Kind) -> Tokenizer:

@@ -26,6 +26,16 @@ class Reader(Protocol):
         """Take `token` as the next."""
 
 
+class Continuations(Protocol):
+    """Which tokens may follow in a text that is written."""
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """Whether each token may be the next. Shape [V]."""
+
+    def read(self, token: int) -> None:
+        """Take `token` as the next."""
+
+
 class LanguageModel(ABC):
     """A model of documents as sequences of token ids, each starting after, and ending with, END_OF_DOCUMENT.
 
@@ -69,7 +79,14 @@ class LanguageModel(ABC):
         """Negative log probability of each document, its end included, in nats. Shape [documents]."""
         return by_document(self.token_nats(documents), documents)
 
-    def generate(self, prompt: Tokens, max_tokens: int, temperature: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
+    def generate(
+        self,
+        prompt: Tokens,
+        max_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        within: Continuations | None = None,
+    ) -> NDArray[np.int64]:
         """Sample what follows `prompt`, up to `max_tokens` or END_OF_DOCUMENT. Shape [tokens].
 
         Args:
@@ -77,15 +94,21 @@ class LanguageModel(ABC):
             max_tokens: most tokens to write.
             temperature: probabilities are raised to its inverse; 0 takes the likeliest token.
             seed: the same seed writes the same.
+            within: draws only what it allows, while the model thinks any of that possible.
         """
         draw = np.random.default_rng(seed)
         reader = self.reader(prompt)
         words: list[int] = []
         while len(words) < max_tokens:
-            word = _draw(reader.distribution(), temperature, draw)
+            probability = reader.distribution()
+            if within is not None and (allowed := probability * within.allowed()).any():
+                probability = allowed
+            word = _draw(probability, temperature, draw)
             if word == END_OF_DOCUMENT:
                 break
             words.append(word)
+            if within is not None:
+                within.read(word)
             if len(words) < max_tokens:
                 reader.read(word)
         return np.array(words, np.int64)

@@ -39,9 +39,8 @@ class LanguageModelPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unus
         return [self._continue(prompt, options) for prompt in tokens]
 
     def _continue(self, prompt: Any, options: dict[str, Any]) -> str:
-        written = self.model.generate(
-            prompt, int(options["max_tokens"]), float(options["temperature"]), int(options["seed"])
-        )
+        length, temperature, seed = int(options["max_tokens"]), float(options["temperature"]), int(options["seed"])
+        written = self.model.generate(prompt, length, temperature, seed, self.tokenizer.whole_characters())
         return self.tokenizer.decode_written(written)
 
 

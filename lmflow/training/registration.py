@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lmflow import tracking
 from lmflow.dataset.shards import Dataset
+from lmflow.dataset.tokenizer import MODULES as TOKENIZER_MODULES
 from lmflow.dataset.tokenizer import TextTokenizer
 from lmflow.models import families
 from lmflow.models.contract import LanguageModel
@@ -64,7 +65,7 @@ def register(
             name=name,
             code=Path(__file__).with_name("language_model_pyfunc.py"),
             artifacts={"model": folder},
-            modules=["lmflow.models", "lmflow.dataset.tokenizer"],
+            modules=["lmflow.models", *TOKENIZER_MODULES],
             requirements=[
                 f"{package}=={version(package)}" for package in (_SMALL if architecture == "ngram" else _NEURAL)
             ],
@@ -91,9 +92,10 @@ def load_whole(uri: str) -> tuple[LanguageModel, TextTokenizer]:
 def samples(lang: str, dataset: Dataset, model: LanguageModel) -> dict[str, str]:
     """What the model writes after a few prompts of its languages (`en`, `en-zh`), always with the same seed."""
     prompts = [prompt for code in lang.split("-") for prompt in _PROMPTS.get(code, ())] or [""]
-    encoded = dataset.tokenizer.encode(prompts)
+    tokenizer = dataset.tokenizer
+    encoded = tokenizer.encode(prompts)
     return {
-        prompt: dataset.tokenizer.decode_written(model.generate(ids, 60, temperature=0.8, seed=1))
+        prompt: tokenizer.decode_written(model.generate(ids, 60, 0.8, 1, tokenizer.whole_characters()))
         for prompt, ids in zip(prompts, encoded, strict=True)
     }
 

@@ -33,9 +33,9 @@ def softmax_nats(hidden: Any, matrix: Any, bias: Any, following: Any) -> Any:
         # Where memory does not suffice this fails in words; oneDNN's product would take the process with it.
         room = tf.raw_ops.Empty(shape=[tf.shape(rows)[0], matrix.shape[0]], dtype=rows.dtype)
         with tf.control_dependencies([room]):
-            scores = tf.matmul(rows, matrix, transpose_b=True)
-        scores = tf.cast(scores, tf.float32)
-        scores = scores + bias[0] if bias else scores
+            rows = tf.identity(rows)
+        scores = tf.cast(tf.matmul(rows, matrix, transpose_b=True), tf.float32)
+        scores = tf.nn.bias_add(scores, bias[0]) if bias else scores  # in one pass with the product, where it can
         top = tf.reduce_max(scores, axis=1, keepdims=True)
         raised = tf.exp(scores - top)
         total = tf.reduce_sum(raised, axis=1)
@@ -48,7 +48,7 @@ def softmax_nats(hidden: Any, matrix: Any, bias: Any, following: Any) -> Any:
             d_matrix = tf.tensor_scatter_nd_sub(d_matrix, places, rows * narrow[1])
             if not bias:
                 return d_rows, d_matrix
-            d_bias = tf.linalg.matvec(raised, share, transpose_a=True)
+            d_bias = tf.matmul(share[None], raised)[0]  # a row from the left takes half of a column from the right
             return d_rows, d_matrix, tf.tensor_scatter_nd_sub(d_bias, places, d)
 
         return tf.math.log(total) + top[:, 0] - tf.gather(scores, words, batch_dims=1), back

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lmflow.models.neural import NeuralModel
 from lmflow.models.noise import Noise
 from lmflow.training.batches import Batch
+from lmflow.training.optimizers import optimizer
 from lmflow.training.schedule import Schedule
 
 Arrays = dict[str, NDArray[Any]]
@@ -59,8 +60,7 @@ class Stepper:
                 f"--batch-size {schedule.batch_size} cannot be split over {self._replicas} replicas in "
                 f"{schedule.accumulate} parts"
             )
-        self._optimizer = _optimizer(schedule)
-        self._optimizer.build(model.variables)
+        self._optimizer = optimizer(schedule, model.variables)
         self._averages: list[Any] = []
         if schedule.average != "none":
             self._averages = [tf.Variable(variable.value, trainable=False) for variable in model.variables]
@@ -83,12 +83,11 @@ class Stepper:
         """
         import tensorflow as tf
 
-        self._optimizer.learning_rate.assign(rate)
         rows = np.arange(len(batch.tokens), dtype=np.int32)
         inputs = self._parts((batch.tokens, batch.following, batch.weights, batch.carried, rows))
         counted = float(batch.weights.sum())
         divisor = counted if self._schedule.loss_per == "token" else float(len(rows))
-        numbers = (tf.constant(number), tf.constant(counted), tf.constant(divisor), tf.constant(kept))
+        numbers = (tf.constant(number), *map(tf.constant, (counted, divisor, rate, kept)))
         loss, norm, self._states = self._run(inputs, self._states, numbers)
         return float(loss), float(norm)
 
@@ -107,7 +106,7 @@ class Stepper:
         import tensorflow as tf
 
         context = tf.distribute.get_replica_context()
-        number, counted, divisor, _ = numbers
+        number, counted, divisor, rate, _ = numbers
         weights = [variable.value for variable in self._model.variables]
         gradients, after, loss = list[Any](), list[Any](), tf.constant(0.0)
         for part, before in zip(inputs, states, strict=True):
@@ -119,13 +118,7 @@ class Stepper:
         if self._replicas > 1:
             gradients = context.all_reduce("sum", gradients)
         norm, most = tf.linalg.global_norm(gradients), self._schedule.clip_norm
-        # Clipped, and a replica's share, because the optimizer sums over replicas once more: in one pass.
-        share = most / tf.maximum(norm, most) / self._replicas
-        gradients = [gradient * share for gradient in gradients]
-        if self._schedule.optimizer == "sgd" and self._schedule.weight_decay:
-            decay = self._schedule.weight_decay / self._replicas
-            gradients = [gradient + decay * weight for gradient, weight in zip(gradients, weights, strict=True)]
-        self._optimizer.apply_gradients(zip(gradients, self._model.variables, strict=True))
+        self._optimizer.apply(gradients, most / tf.maximum(norm, most), rate)
         return loss, norm, after
 
     def _part_step(self, part: Any, before: Any, number: Any, divisor: Any, weights: list[Any]) -> Any:
@@ -224,13 +217,3 @@ class Stepper:
         """Give the model other weights."""
         for variable, value in zip(self._model.variables, values, strict=True):
             variable.assign(value)
-
-
-def _optimizer(schedule: Schedule) -> Any:
-    import keras
-
-    if schedule.optimizer == "sgd":
-        return keras.optimizers.SGD(schedule.learning_rate)
-    if schedule.weight_decay:
-        return keras.optimizers.AdamW(schedule.learning_rate, weight_decay=schedule.weight_decay)
-    return keras.optimizers.Adam(schedule.learning_rate)

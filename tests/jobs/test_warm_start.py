@@ -23,14 +23,14 @@ PROGRESS = Progress()
 LANG = "nl"
 
 
-def add_documents(batch: int, count: int, nouns: list[str]) -> None:
+def add_documents(batch: int, count: int, nouns: list[str], sentences: int = 20) -> None:
     """One ingest batch of documents about these nouns, a tenth each in valid and test."""
     draw = random.Random(batch)
     rows = [
         {
             **{"batch_id": batch, "doc_id": f"news:{batch}-{number}", "revision": 1, "lang": LANG, "source": "news"},
             "split": {0: "test", 1: "valid"}.get(number % 10, "train"),
-            "text": " ".join(f"The {draw.choice(nouns)} sees a {draw.choice(nouns)} again." for _ in range(20)),
+            "text": " ".join(f"The {draw.choice(nouns)} sees a {draw.choice(nouns)} again." for _ in range(sentences)),
         }
         for number in range(count)
     ]
@@ -81,16 +81,16 @@ def test_a_warm_start_reads_what_is_new_and_its_share_of_the_old(mlflow_server: 
 
 
 def test_a_warm_start_begins_at_the_weights_and_says_when_it_got_worse(mlflow_server: str) -> None:
-    add_documents(1, 100, ["cat", "dog", "river", "tree"])
-    first = train("mlp", learning_rate=0.01, epochs=3)
-    add_documents(2, 20, ["zebra", "quokka", "xylophone"])
-    still = train("mlp", warm_start=first["model_uri"], learning_rate=1e-9, epochs=0.1)
+    add_documents(1, 100, ["cat", "dog", "river", "tree"], sentences=1)
+    first = train("vae", dimension=24, learning_rate=0.01, epochs=5)
+    add_documents(2, 20, ["zebra", "quokka", "xylophone"], sentences=1)
+    still = train("vae", warm_start=first["model_uri"], learning_rate=1e-9, epochs=0.1)
     before, after = (registration.load(each["model_uri"]) for each in (first, still))
     for its, mine in zip(before.variables, after.variables, strict=True):  # type: ignore[attr-defined]
         assert np.allclose(np.array(its), np.array(mine), atol=1e-6)
     assert still["metrics"]["old_held_out_difference"] == pytest.approx(0, abs=1e-4)
 
-    spoiled = train("mlp", warm_start=first["model_uri"], learning_rate=0.1, epochs=8, replay=0)
+    spoiled = train("vae", warm_start=first["model_uri"], learning_rate=0.3, epochs=9, replay=0)
     assert spoiled["warm_start"]["replayed_documents"] == 0
     assert (
         spoiled["warm_start"]["verdict"].startswith("WORSE")
@@ -100,7 +100,7 @@ def test_a_warm_start_begins_at_the_weights_and_says_when_it_got_worse(mlflow_se
     description = tracking.client().get_model_version("lm-nl", str(spoiled["version"])).description
     assert f"Going on from an earlier version: WORSE than {first['model_uri']}" in description
     with pytest.raises(InputError, match="give the --preset and --dimension of that version"):
-        train("mlp", warm_start=first["model_uri"], dimension=12)
+        train("vae", warm_start=first["model_uri"], dimension=12)
 
 
 @pytest.fixture(autouse=True)

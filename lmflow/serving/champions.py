@@ -7,6 +7,7 @@ one is ready. When the registry does not answer, what is loaded goes on serving.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -26,6 +27,7 @@ LANGUAGE_MODEL: Final = "lm"
 EMBEDDINGS: Final = "embeddings"
 #: Languages a person may ask for before anything is registered.
 _EXPECTED: Final = ("en", "zh")
+_LANGUAGES: Final = re.compile("[a-z]{2,3}(-[a-z]{2,3})*")
 _PATIENCE_S: Final = 60.0
 
 
@@ -174,9 +176,12 @@ class Champions:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Kind and language of a registered name: lm-en -> (lm, en); ("", "") for a name that is not served."""
+    """Kind and language of a registered name: lm-en -> (lm, en); ("", "") for a name that is not served.
+
+    What was trained on a user's files, such as lm-en-wiki-train, is not: nothing in it but codes is a language.
+    """
     kind, _, lang = name.partition("-")
-    return (kind, lang) if kind in (LANGUAGE_MODEL, EMBEDDINGS) and lang else ("", "")
+    return (kind, lang) if kind in (LANGUAGE_MODEL, EMBEDDINGS) and _LANGUAGES.fullmatch(lang) else ("", "")
 
 
 def _scores(tags: Mapping[str, str]) -> dict[str, dict[str, float]]:

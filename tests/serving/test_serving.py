@@ -23,6 +23,7 @@ from lmflow import registry, tracking
 from lmflow.evaluation.catalogue import gensim_test_data
 from lmflow.lake import Lake
 from lmflow.lake.schemas import SCHEMAS
+from lmflow.serving.champions import split_name
 from lmflow.settings import settings
 from tests.conftest import free_port
 
@@ -197,6 +198,11 @@ def test_the_page_is_whole_and_asks_for_nothing_from_elsewhere(server: str) -> N
 
 def test_a_foreign_host_name_is_refused(server: str) -> None:
     assert call(f"{server}/models", host="evil.example")[0] == 400
+
+
+def test_a_model_of_a_file_makes_no_language_of_its_name() -> None:
+    assert [split_name(name) for name in ("lm-en", "lm-en-zh")] == [("lm", "en"), ("lm", "en-zh")]
+    assert {split_name(name) for name in ("lm-en-ptb-train", "tokenizer-en", "lm")} == {("", "")}
 
 
 def test_every_label_exists_in_both_languages() -> None:

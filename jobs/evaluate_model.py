@@ -78,9 +78,7 @@ def run(options: EvaluateModel, progress: Progress) -> Result:
 
 
 def _on_file(version: registry.Version, path: Path, progress: Progress) -> Result:
-    import mlflow
-
-    loaded = mlflow.pyfunc.load_model(version.uri).unwrap_python_model()
+    loaded = tracking.load_model(version.uri).unwrap_python_model()
     kind = loaded.tokenizer.kind
     documents = plain_files.documents("test", path, kind)
     texts = [document.text for document in documents]
@@ -114,8 +112,6 @@ def _languages(texts: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _on_held_out(version: registry.Version, progress: Progress) -> Result:
-    import mlflow
-
     lang = version.name.removeprefix("lm-")
     dataset = store.latest(Lake.open(), lang)
     digest, langs = dataset.manifest["held_out_digest"], dataset.split("test").langs
@@ -127,7 +123,7 @@ def _on_held_out(version: registry.Version, progress: Progress) -> Result:
             by_tokens = {name: float(version.tags[name]) for name in DEFINITIONS if name in version.tags}
             reason = f"version {version.version} was scored on these {len(found.doc_ids):,} documents before"
             return {"status": "nothing_new", "reason": reason, **facts, **_figures(found, langs, by_tokens)}
-        loaded = mlflow.pyfunc.load_model(version.uri)
+        loaded = tracking.load_model(version.uri)
         texts = [dataset.tokenizer.decode(ids) for ids in dataset.split("test").documents()]
         found = _score(version, loaded, dataset, texts, progress)
         found.write(path)

@@ -54,8 +54,6 @@ class MonitorDrift(Options):
 
 def run(options: MonitorDrift, progress: Progress) -> Result:
     """Compare, unless that has been done."""
-    import mlflow
-
     name = options.model
     number = registry.aliases(name).get(CHAMPION)
     if number is None:
@@ -80,7 +78,7 @@ def run(options: MonitorDrift, progress: Progress) -> Result:
         held = Scores.read(path)
     texts = [str(row["text"]) for row in rows]
     n_bytes = np.array([len(text.encode()) for text in texts], np.int64)
-    model = mlflow.pyfunc.load_model(champion.uri)
+    model = tracking.load_model(champion.uri)
     nats = evaluate_model.nats_of(champion, model, texts, n_bytes, progress)
     sources = [str(row["source"]) for row in rows]
     found = compare_fresh((nats, n_bytes, sources), (held.nats, held.n_bytes, _sources(held.doc_ids)))

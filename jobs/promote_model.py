@@ -152,14 +152,11 @@ def _judge_task_heads(
 
 def _answers(version: Version, texts: list[str]) -> list[str]:
     """The classes that a version gives to texts."""
-    import mlflow
     import pandas as pd
 
     if not texts:
         return []
-    return [
-        str(label) for label in mlflow.pyfunc.load_model(version.uri).predict(pd.DataFrame({"text": texts}))["label"]
-    ]
+    return [str(label) for label in tracking.load_model(version.uri).predict(pd.DataFrame({"text": texts}))["label"]]
 
 
 def _nothing_new(name: str, champion: Version | None) -> Result:

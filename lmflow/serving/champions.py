@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -17,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lmflow import registry
+from lmflow import registry, tracking
 from lmflow.errors import ServiceError
 from lmflow.registry.versions import CHAMPION, registered_names
 
@@ -37,16 +35,14 @@ class Loaded:
 
     Args:
         version: of the registry.
-        model: what `mlflow.pyfunc.load_model` gave.
+        model: what `tracking.load_model` gave.
         loaded_at: UTC, ISO 8601.
-        folder: where its files lie; removed when it is replaced.
         turn: one question at a time; models are not promised to be safe for threads.
     """
 
     version: registry.Version
     model: Any
     loaded_at: str
-    folder: str
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def predict(self, rows: list[dict[str, Any]], params: Mapping[str, Any]) -> list[Any]:
@@ -98,11 +94,9 @@ class Champions:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop following and remove the downloaded files."""
+        """Stop following."""
         self._stop.set()
         self._thread.join(timeout=10)
-        for loaded in self._loaded.values():
-            shutil.rmtree(loaded.folder, ignore_errors=True)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -166,13 +160,9 @@ class Champions:
         return ""
 
     def _exchange(self, name: str, loaded: Loaded | None) -> None:
-        old = self._loaded.get(name)
         rest = {key: value for key, value in self._loaded.items() if key != name}
         self._loaded = rest if loaded is None else {**rest, name: loaded}
         _LOG.info("%s: now serving %s", name, loaded.version.version if loaded else "nothing")
-        if old is not None:
-            with old.turn:  # let the last answer finish
-                shutil.rmtree(old.folder, ignore_errors=True)
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -195,16 +185,8 @@ def _scores(tags: Mapping[str, str]) -> dict[str, dict[str, float]]:
 
 
 def _load(name: str, number: int) -> Loaded:
-    import mlflow
-
     version = next(each for each in registry.versions(name) if each.version == number)
-    folder = tempfile.mkdtemp(prefix=f"{name}-{number}-")
-    try:
-        model = mlflow.pyfunc.load_model(version.uri, dst_path=folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return Loaded(version, model, _time(datetime.now(UTC).timestamp()), folder)
+    return Loaded(version, tracking.load_model(version.uri), _time(datetime.now(UTC).timestamp()))
 
 
 def _time(seconds: float) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.data.dataset_source import DatasetSource
+    from mlflow.pyfunc import PyFuncModel
 
 _HEALTH_TIMEOUT_S = 10.0
 #: MLflow as a quiet library: no telemetry, no progress bars in logs, no links printed over our own.
@@ -303,6 +304,19 @@ def runs(experiment: str, tags: Mapping[str, str]) -> list[Run]:
 def download(run_id: str, path: str, folder: Path) -> Path:
     """Fetch one artifact of a run into a local folder; returns where it lies."""
     return Path(client().download_artifacts(run_id, path, str(folder)))
+
+
+def load_model(uri: str) -> PyFuncModel:
+    """A registered model, e.g. of `models:/lm-en/3`, that leaves no files behind.
+
+    `mlflow.pyfunc.load_model` alone never removes what it fetched. Our models are read whole in `load_context`, so
+    their files may go at once; one that reads later must not be loaded here.
+    """
+    client()
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        return mlflow.pyfunc.load_model(uri, dst_path=folder)
 
 
 def lineage() -> dict[str, str]:

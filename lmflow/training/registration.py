@@ -83,9 +83,7 @@ def load(uri: str) -> LanguageModel:
 
 def load_whole(uri: str) -> tuple[LanguageModel, TextTokenizer]:
     """The model behind a registered version, and its tokenizer."""
-    import mlflow
-
-    loaded = mlflow.pyfunc.load_model(uri).unwrap_python_model()
+    loaded = tracking.load_model(uri).unwrap_python_model()
     return loaded.model, loaded.tokenizer
 
 

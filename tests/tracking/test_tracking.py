@@ -79,7 +79,9 @@ def test_an_exception_marks_the_run_failed_and_a_run_can_be_continued(
     assert (found.info.status, found.data.tags["airflow.task_id"]) == ("FINISHED", "train")
 
 
-def test_a_model_loads_in_a_process_without_the_project_and_without_pickle(mlflow_server: str, tmp_path: Path) -> None:
+def test_a_model_loads_without_the_project_and_without_pickle_and_leaves_no_files(
+    mlflow_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow.models import infer_signature
 
     (tmp_path / "greeter.py").write_text(MODEL)
@@ -115,6 +117,13 @@ def test_a_model_loads_in_a_process_without_the_project_and_without_pickle(mlflo
         check=True,
         timeout=120,
     )
+    left = tmp_path / "temporary"
+    left.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(left))
+    assert tracking.load_model(version.uri).predict(example) == ["你好 Ada"]  # after its files are gone
+    with pytest.raises(Exception, match="not found"):
+        tracking.load_model("models:/greeter/999")
+    assert not list(left.iterdir()), "what was downloaded stays on the disk of every scheduled run"
     greeting, origin = done.stdout.strip().splitlines()[-1].rsplit(" ", 1)
     assert greeting == "你好 Ada"
     assert str(settings().project) not in origin

@@ -241,6 +241,50 @@ TABLE = [
     ("pl", "{{Fakt|[[Germanie]] pojawili się tam|data=2017-11}}", "Germanie pojawili się tam"),
     ("ru", "{{Нет АИ 2|Никто не знает.|13|05|2011}}", "Никто не знает."),
     ("ja", "{{要出典範囲|誰も知らない。|date=2011年5月}}", "誰も知らない。"),
+    # Leap days that only the Julian calendar has
+    ("ru", "{{СС3|29.02.1900}} и {{СС3|29.2.1904}}", "29 февраля (13 марта) 1900 и 29 февраля (13 марта) 1904"),
+    ("uk", "{{СС3|10.04.1870}}", "10 (22) квітня 1870"),
+    # Eras
+    ("tr", "{{mö}} 500 ve {{MS|20}}", "MÖ 500 ve MS 20"),
+    ("nl", "50 {{v.Chr.}} en {{n.Chr.|5}}", "50 v.Chr. en 5 n.Chr."),
+    ("sv", "50 {{f.Kr.}} och 5 {{e.Kr.}}", "50 f.Kr. och 5 e.Kr."),
+    ("cs", "50 {{př. n. l.}} a 5 {{n. l.}}", "50 př. n. l. a 5 n. l."),
+    ("el", "50 {{π.Χ.}} και {{πχ|5}}", "50 π.Χ. και 5 π.Χ."),
+    ("pl", "50 {{p.n.e.}}", "50 p.n.e."),
+    ("pt", "50 {{a.C.}}", "50 a.C."),
+    ("ru", "50 год {{до н. э.}}", "50 год до н. э."),
+    # Words around names
+    ("en", "Ada ({{nee|Byron}}, {{b.|1815}}), {{lit|house}}", "Ada (née Byron, b. 1815), lit. house"),
+    ("en", "{{Nihongo|Tokyo|東京|Tōkyō|lit. 'eastern capital'}}", "Tokyo (東京, Tōkyō, lit. 'eastern capital')"),
+    ("en", "{{Korean|hangul=서울|hanja=漢|rr=Seoul}}", "Korean: 서울; Hanja: 漢; RR: Seoul"),
+    ("ko", "{{llang|en|Seoul}}", "영어: Seoul"),
+    ("zh", "{{jpn|j=東京|hg=とうきょう|rm=Tōkyō}}", "日语：東京／とうきょう Tōkyō"),
+    ("de", "{{laS|Colonia}}", "lateinisch Colonia"),
+    (
+        "id",
+        "{{lahirmati|[[Medan]]|26|7|1922|Jakarta|28|4|1949}}",
+        "lahir di Medan, 26 Juli 1922 – meninggal di Jakarta, 28 April 1949",
+    ),
+    ("id", "{{lahirmati||1|1|1900}}", "lahir 1 Januari 1900"),
+    # A flag before a name does not say it twice
+    ("ko", "{{국기그림|대한민국}} 대한민국", "대한민국"),
+    ("cs", "{{Vlajka|Česko}} Česko", "Česko"),
+    ("tr", "{{bayraksimge|Türkiye}} Türkiye", "Türkiye"),
+    ("he", "{{דגל|ישראל}} ישראל", "ישראל"),
+    ("pl", "{{Państwo|POL}}", "Polska"),
+    ("fr", "{{France}} et {{États-Unis}}", "France et États-Unis"),
+    # Verses of books and of poems
+    ("en", "{{bibleverse|1|Kings|18:20|NIV}} and {{Bibleverse||Genesis|1:1|KJV}}", "1 Kings 18:20 and Genesis 1:1"),
+    ("de", "{{Bibel|Mt|5|3|LUT}}, {{§|1|bgb|juris}} BGB", "Mt 5,3, § 1 BGB"),
+    # Numbers and signs
+    ("en", "{{val|5|-|7|u=cm}}, {{sqrt|2}}, {{pi}}", "5–7 cm, √2, π"),
+    ("en", "{{mya|66}}, {{Ma|66|56}}", "66 million years ago, 66 to 56 million years ago"),
+    ("en", "{{date|2020-05-01|dmy}}", "1 May 2020"),
+    ("en", "{{unichar|20AC|EURO SIGN}}, {{unichar|7B}}, {{key press|Ctrl|C}}", "U+20AC € EURO SIGN, U+7B {, Ctrl+C"),
+    ("en", "{{section link|Rome|History}}, {{slink||Notes}}", "Rome § History, § Notes"),
+    ("fr", "{{dunité|12|8|m}}, {{rom-maj|XIV|14}}", "12 × 8 m, XIV"),
+    ("ja", "{{年数|1990|1|1|2000|1|1}}年", "10年"),
+    ("ko", "{{만나이|1990|1|1|2000|1|1}}세, {{색|red|글}}", "10세, 글"),
 ]
 BORN_AND_DIED = """
 |LuogoNascita = Firenze
@@ -290,6 +334,19 @@ def test_a_value_template_shows_what_a_reader_sees(lang: str, markup: str, text:
     assert (found.text, found.unexpanded) == (f"a {text} b", [])
 
 
+@pytest.mark.parametrize(
+    ("lang", "markup", "text"),
+    [
+        ("ar", "قال:\n{{بداية قصيدة}}\n{{بيت|أ|ب}}\n{{بيت|ت|ث}}\n{{نهاية قصيدة}}\nثم", "قال:\nأ … ب\nت … ث\nثم"),
+        ("ar", "قال: {{قصيدة|أ|ب|ت|ث}}", "قال:\nأ … ب\nت … ث"),
+        ("fa", "گفت:\n{{شعر}}\n{{ب|الف|ب}}\n{{پایان شعر}}\nو", "گفت:\nالف … ب\nو"),
+    ],
+)
+def test_each_verse_of_arabic_and_persian_poems_is_a_line(lang: str, markup: str, text: str) -> None:
+    found = plain(markup, lang)
+    assert (found.text, found.unexpanded) == (text, [])
+
+
 @pytest.mark.parametrize(("arguments", "sentence"), BIOGRAPHIES)
 def test_the_first_sentence_of_an_italian_biography_is_written_out(arguments: str, sentence: str) -> None:
     found = plain(f"{{{{Bio\n{arguments}\n}}}}\n\nPoi.", "it")
@@ -323,6 +380,8 @@ def test_the_first_sentence_of_an_italian_biography_is_written_out(arguments: st
         ("de", "{{AUT|Kitzbühel|Kitzbühel}}", "AUT"),  # the town, and not the country
         ("zh", "{{jpn|j=東京}}", "jpn"),
         ("en", "{{bar}}", "bar"),
+        ("it", "{{Calcio Roma|N}}", "Calcio Roma"),
+        ("ru", "{{СС3|29.2.1901}}", "СС3"),
     ],
 )
 def test_a_value_that_only_the_template_knows_is_counted(lang: str, markup: str, name: str) -> None:

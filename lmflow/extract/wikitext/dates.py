@@ -36,6 +36,8 @@ _CIRCA: Final = {"zh": "约", "fr": "v. ", "ru": "ок. "}
 def date(args: Arguments) -> str:
     """`{{birth date|1879|3|14}}` as the edition writes dates; of two dates the later, with the age."""
     parts = tuple(part for part in args.positional if part)
+    if len(parts) == 2 and parts[1] in ("dmy", "mdy", "ymd", "iso"):  # {{date|2020-05-01|dmy}}
+        return _iso(parts[0], args.lang, parts[1] == "dmy")
     day_first = args.named.get("df", "")[:1] in ("y", "1", "t") or args.named.get("format", "")[:1] == "d"
     if len(parts) >= 6 and all(part.isdecimal() for part in parts[:6]):
         return _last_date([int(part) for part in parts[:6]], args.lang, day_first)
@@ -108,9 +110,9 @@ def date_of(parts: tuple[str, ...], lang: str, day_first: bool = False) -> str:
     return ""
 
 
-def _iso(text: str, lang: str) -> str:
+def _iso(text: str, lang: str, day_first: bool = False) -> str:
     found = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)", text)
-    return locales.date(int(found[1]), int(found[2]), int(found[3]), lang) if found else text
+    return locales.date(int(found[1]), int(found[2]), int(found[3]), lang, day_first) if found else text
 
 
 def _last_date(numbers: list[int], lang: str, day_first: bool) -> str:
@@ -176,12 +178,14 @@ def julian(args: Arguments) -> str | None:
         return None
     day, month, year = (int(part) for part in found.groups())
     before_leap_day = year - (month < 3)
+    leap_day = year % 4 == 0 and (month, day) == (2, 29)  # of 1900 too, which the Gregorian calendar lacks
+    known = day - leap_day
     try:
-        new = Date(year, month, day) + timedelta(days=before_leap_day // 100 - before_leap_day // 400 - 2)
+        new = Date(year, month, known) + timedelta(before_leap_day // 100 - before_leap_day // 400 - 2 + leap_day)
     except (ValueError, OverflowError):
         return None
-    old = locales.date(year, month, day, args.lang).split(" ")
-    return _both(*old, *locales.date(new.year, new.month, new.day, args.lang).split(" "))
+    _, *old = locales.date(year, month, known, args.lang).split(" ")
+    return _both(str(day), *old, *locales.date(new.year, new.month, new.day, args.lang).split(" "))
 
 
 def _both(old_day: str, old_month: str, old_year: str, day: str, month: str, year: str) -> str:
@@ -235,3 +239,13 @@ def segle(args: Arguments) -> str:
 def lifespan(args: Arguments) -> str:
     """Zh `{{bd|1879年|3月14日|1955年|4月18日}}`."""
     return f"（{args.at(0)}{args.at(1)}－{args.at(2)}{args.at(3)}）"
+
+
+def born_and_died(args: Arguments) -> str | None:
+    """Indonesian `{{lahirmati|Medan|26|7|1922|Jakarta|28|4|1949}}`: where and when, either place may be missing."""
+    shown = []
+    for word, at in (("lahir", 0), ("meninggal", 4)):
+        place = args.at(at)
+        if when := date_of((args.at(at + 1), args.at(at + 2), args.at(at + 3)), args.lang):
+            shown.append(f"{word} di {place}, {when}" if place else f"{word} {when}")
+    return " – ".join(shown) or None

@@ -63,6 +63,18 @@ def convert(args: Arguments) -> str:
     return spoken
 
 
+def product(args: Arguments) -> str:
+    """French `{{dunité|12|8|m}}` as `12 × 8 m`."""
+    parts = [part for part in args.positional if part]
+    numbers = [locales.number(part, args.lang) for part in parts if _NUMBER.fullmatch(part)]
+    return " ".join((" × ".join(numbers), *(part for part in parts if not _NUMBER.fullmatch(part))))
+
+
+def million_years(args: Arguments) -> str:
+    """English `{{mya|66}}` as `66 million years ago`, `{{Ma|66|56}}` with both ends."""
+    return " to ".join(part for part in args.positional[:2] if part) + " million years ago"
+
+
 def _mixed(number: str) -> str:
     """A whole number and a fraction, written `3+1/2`, as `3 1/2`."""
     return number.replace("+", " ") if "/" in number else number
@@ -88,9 +100,11 @@ def root(args: Arguments) -> str:
 
 
 def value(args: Arguments) -> str:
-    """`{{val|1.23|0.05|e=6|u=m}}`."""
+    """`{{val|1.23|0.05|e=6|u=m}}`, `{{val|5|-|7|u=cm}}`."""
     spoken = args.at(0)
-    if args.at(1) and args.at(2):  # {{val|1.5|+0.1|-0.2}}
+    if args.at(1) in _RANGE and args.at(2):
+        spoken += _RANGE[args.at(1)] + args.at(2)
+    elif args.at(1) and args.at(2):  # {{val|1.5|+0.1|-0.2}}
         spoken += f" +{args.at(1).lstrip('+')} −{args.at(2).lstrip('-−')}"
     elif args.at(1):
         spoken += f"±{args.at(1).lstrip('±')}"

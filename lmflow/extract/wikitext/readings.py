@@ -25,6 +25,7 @@ _CHINESE_LABELS: Final = {
     "p": "pinyin",
     "w": "Wade–Giles",
 }
+_KOREAN_LABELS: Final = {"hangul": "Korean", "hanja": "Hanja", "rr": "RR", "mr": "MR"}
 #: Editions whose `lang-xx` templates say the language's name (or its abbreviation, see locales.toml), and how.
 _LABELLED: Final = {
     **dict.fromkeys(("en", "simple", "ja", "ko", "hi", "id", "ms", "tr", "bn", "ta", "te", "sw", "ur"), "{}: {}"),
@@ -88,9 +89,9 @@ def after(suffix: str) -> Renderer:
     return lambda args: f"{args.at(0)}{suffix}"
 
 
-def money(sign: str) -> Renderer:
+def sign(text: str) -> Renderer:
     """The amount after the sign of a currency; further arguments say which year's money or where a link goes."""
-    return lambda args: f"{sign}{first(args)}"
+    return lambda args: f"{text}{first(args)}"
 
 
 def items(separator: str) -> Renderer:
@@ -115,8 +116,8 @@ def spelt(args: Arguments) -> str | None:
 
 
 def nihongo(args: Arguments) -> str:
-    """`{{nihongo|English|kanji|rōmaji}}` as `English (kanji, rōmaji)`."""
-    inside = ", ".join(part for part in args.positional[1:3] if part)
+    """`{{nihongo|English|kanji|rōmaji}}` as `English (kanji, rōmaji)`; a remark comes after them."""
+    inside = ", ".join(part for part in args.positional[1:4] if part)
     return f"{args.at(0)} ({inside})" if args.at(0) and inside else args.at(0) or inside
 
 
@@ -126,6 +127,52 @@ def chinese_names(args: Arguments) -> str:
     labels = args.lang in ("en", "simple")
     shown = "; ".join(f"{label}: {name}" if labels else name for label, name in names)
     return shown or _labelled("zh", args.at(0), "", args.lang)
+
+
+def korean_names(args: Arguments) -> str | None:
+    """English `{{Korean|hangul=서울|rr=Seoul}}` as `Korean: 서울; RR: Seoul`."""
+    names = [(label, args.named[key]) for key, label in _KOREAN_LABELS.items() if args.named.get(key)]
+    return "; ".join(f"{label}: {name}" for label, name in names) or None
+
+
+def japanese_names(args: Arguments) -> str | None:
+    """Chinese `{{jpn|j=東京|hg=とうきょう|rm=Tōkyō}}` as `日语：東京／とうきょう Tōkyō`."""
+    written = "／".join(args.named[key] for key in ("j", "k", "hg", "kk") if args.named.get(key))
+    shown = f"{written} {args.named.get('rm', '')}".strip()
+    return f"日语：{shown}" if args.named.keys() & {"hg", "kk", "k", "rm"} and shown else None
+
+
+def section(args: Arguments) -> str:
+    """`{{section link|Rome|History}}` as `Rome § History`."""
+    page, *parts = args.positional or ("",)
+    return " § ".join([page, *filter(None, parts)]).strip()
+
+
+def bible(args: Arguments) -> str:
+    """`{{bibleverse|1|Kings|18:20|NIV}}` as `1 Kings 18:20`; German has chapter and verse apart, joined by a comma.
+
+    The edition of the Bible, in capitals, only says where the link goes.
+    """
+    parts = [part for part in args.positional if part]
+    if len(parts) > 1 and parts[-1].isupper() and parts[-1].isalpha():
+        parts.pop()
+    if args.lang == "de" and len(parts) > 2:
+        return f"{parts[0]} {','.join(parts[1:3])}"
+    return " ".join(parts)
+
+
+def code_point(args: Arguments) -> str:
+    """`{{unichar|20AC|EURO SIGN}}` as `U+20AC € EURO SIGN`."""
+    character = chr(int(args.at(0)[:6], 16))
+    shown = f"&#{ord(character)};" if character.isprintable() else ""
+    return " ".join(filter(None, (f"U+{args.at(0)}", shown, args.at(1))))
+
+
+def couplet(args: Arguments) -> str | None:
+    """Arabic `{{بيت|…|…}}` and Persian `{{ب|…|…}}`: two halves of a verse a line; a poem has several pairs."""
+    halves = args.positional
+    lines = [" … ".join(filter(None, halves[at : at + 2])) for at in range(0, len(halves), 2)]
+    return "".join(f"\n\n{line}\n\n" for line in lines if line) or None
 
 
 def vessel(prefix: str) -> Renderer:
@@ -248,6 +295,15 @@ READINGS: Final[dict[str, Renderer]] = {
     "quotient": quantities.quotient,
     "nihongo": nihongo,
     "chinese_names": chinese_names,
+    "korean_names": korean_names,
+    "japanese_names": japanese_names,
+    "section": section,
+    "bible": bible,
+    "code_point": code_point,
+    "couplet": couplet,
+    "product": quantities.product,
+    "million_years": quantities.million_years,
+    "born_and_died": dates.born_and_died,
     "angle_brackets": lambda args: f"⟨{args.at(0)}⟩",
     "nuclide": lambda args: f"{args.at(0)}-{args.at(1)}" if args.at(1) else args.at(0),
     "with_reading": with_reading,
@@ -283,5 +339,5 @@ WITH_TEXT: Final[dict[str, Callable[[str], Renderer]]] = {
     "literal": literal,
     "vessel": vessel,
     "century": dates.century,
-    "money": money,
+    "sign": sign,
 }

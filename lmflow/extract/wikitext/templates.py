@@ -35,7 +35,7 @@ def renderer(name: str, lang: str) -> Renderer | None:
         found = literal(key)
     if found is None and lang == "fr" and (french := _CENTURY.fullmatch(name.strip())):
         found = literal(french[0])
-    if found is None and lang == "ru" and (territory := locales.territories(lang).get(key)):
+    if found is None and lang in ("ru", "fr") and (territory := locales.territories(lang).get(key)):
         found = country_name(territory)
     return found
 

@@ -128,18 +128,15 @@ class AwdLstm(NeuralModel):
         if noise is not None:
             words = noise.drop_weights(words, preset.embedding_dropout, rows=True)
         flow = self._dropped(keras.ops.take(words, tokens, axis=0), preset.input_dropout, noise)
-        after: list[Any] = []
-        raw = flow
-        for number, layer in enumerate(self._layers):
-            before = [keras.ops.cast(state, self.precision) for state in states[2 * number : 2 * number + 2]]
-            weights = [variable.value for variable in layer.trainable_variables]
-            if noise is not None:
-                weights[1] = noise.drop_weights(keras.ops.convert_to_tensor(weights[1]), preset.weight_drop)
-            raw, h, c = recurrence.lstm(layer, weights, flow, before, training=noise is not None)
-            last = number == len(self._layers) - 1
-            flow = self._dropped(raw, preset.dropout if last else preset.hidden_dropout, noise)
-            after += [keras.ops.cast(h, "float32"), keras.ops.cast(c, "float32")]
-        return flow, raw, tuple(after)
+        weights = [[variable.value for variable in layer.trainable_variables] for layer in self._layers]
+        scales: list[Any] | None = None
+        if noise is not None:
+            rates, scales = [preset.hidden_dropout] * (preset.layers - 1) + [preset.dropout], []
+            for width, rate, of_layer in zip(self._widths, rates, weights, strict=True):
+                of_layer[1] = noise.drop_weights(keras.ops.convert_to_tensor(of_layer[1]), preset.weight_drop)
+                scales.append(noise.scale(flow, width, rate, through_time=True))
+        before = [keras.ops.cast(state, self.precision) for state in states]
+        return recurrence.through_layers(self._layers, weights, flow, before, scales)
 
     def _dropped(self, flow: Any, rate: float, noise: Noise | None) -> Any:
         return flow if noise is None else noise.drop(flow, rate, through_time=True)

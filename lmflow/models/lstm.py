@@ -102,14 +102,11 @@ class Lstm(NeuralModel):
         import keras
 
         flow = self._dropped(keras.ops.take(self._use(self._embedding), tokens, axis=0), noise)
-        after: list[Any] = []
-        for number, layer in enumerate(self._layers):
-            before = [keras.ops.cast(state, self.precision) for state in states[2 * number : 2 * number + 2]]
-            weights = [variable.value for variable in layer.trainable_variables]
-            flow, h, c = recurrence.lstm(layer, weights, flow, before, training=noise is not None)
-            flow = self._dropped(flow, noise)
-            after += [keras.ops.cast(h, "float32"), keras.ops.cast(c, "float32")]
-        return flow, tuple(after)
+        scales = [noise.scale(flow, self.preset.width, self.preset.dropout) for _ in self._layers] if noise else None
+        weights = [[variable.value for variable in layer.trainable_variables] for layer in self._layers]
+        before = [keras.ops.cast(state, self.precision) for state in states]
+        flow, _, after = recurrence.through_layers(self._layers, weights, flow, before, scales)
+        return flow, after
 
     def output(self) -> tuple[Any, Any]:
         """The output layer's rows and bias."""

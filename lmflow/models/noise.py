@@ -31,14 +31,26 @@ class Noise:
             rate: share to drop.
             through_time: one mask for all of a row's time steps (Gal & Ghahramani 2016).
         """
+        scale = self.scale(values, values.shape[-1], rate, through_time)
+        return values if scale is None else values * scale
+
+    def scale(self, like: Any, width: int, rate: float, through_time: bool = False) -> Any:
+        """What `drop` multiplies values [rows, time, width] by; None where nothing is dropped.
+
+        Args:
+            like: an array with the rows, the time steps and the precision of the values.
+            width: of the values.
+            rate: share to drop.
+            through_time: one mask for all of a row's time steps; the shape is [rows, 1, width] then.
+        """
         if not rate:
-            return values
+            return None
         import tensorflow as tf
 
-        shape = tf.shape(values)
-        rows = shape[0] if values.shape[0] is None else values.shape[0]
-        drawn = self.uniform(rows, tf.concat([[1], shape[2:]], 0) if through_time else shape[1:])
-        return values * tf.cast(drawn >= rate, values.dtype) / (1 - rate)
+        shape = tf.shape(like)
+        rows = shape[0] if like.shape[0] is None else like.shape[0]
+        drawn = self.uniform(rows, [1 if through_time else shape[1], width])
+        return tf.cast(drawn >= rate, like.dtype) / (1 - rate)
 
     def drop_weights(self, weights: Any, rate: float, rows: bool = False) -> Any:
         """Zero a share of a weight matrix (or of its rows) and scale up the rest, alike on every replica."""

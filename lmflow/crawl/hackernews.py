@@ -14,6 +14,8 @@ from typing import Any, Final
 from lmflow.crawl.http import Fetch, Fetcher
 
 _AT_ONCE: Final = 200
+#: So near to the newest item, one that the API answers with null may be about to come; further back it is not public.
+_NOT_YET: Final = 200
 
 
 def newest_url(api: str) -> str:
@@ -49,23 +51,26 @@ def item_batches(
     last = min(newest, known + most_items)
     reached = known
     for start in range(known + 1, last + 1, _AT_ONCE):
-        fetch, items, good = _items(fetcher, api, list(range(start, min(start + _AT_ONCE, last + 1))))
+        numbers = list(range(start, min(start + _AT_ONCE, last + 1)))
+        fetch, items, good = _items(fetcher, api, numbers, newest - _NOT_YET)
         reached += good
         yield fetch, items, str(reached)
         if fetch.error:
             return
+        if good < len(numbers):
+            break  # the next crawl asks again
     if not newest_known:
         return
     changed = _value(_get(fetcher, f"{api}/v0/updates.json"))
-    numbers = changed.get("items") if isinstance(changed, dict) else None
-    again = sorted({number for number in numbers or [] if isinstance(number, int) and number <= known})
+    updated = changed.get("items") if isinstance(changed, dict) else None
+    again = sorted({number for number in updated or [] if isinstance(number, int) and number <= known})
     if again:
-        fetch, items, _ = _items(fetcher, api, again)
+        fetch, items, _ = _items(fetcher, api, again, newest)
         yield fetch, items, str(reached)
 
 
-def _items(fetcher: Fetcher, api: str, numbers: list[int]) -> tuple[Fetch, list[dict[str, Any]], int]:
-    """Items by number up to the first that cannot be had: its record or the last one's, items, how many were had."""
+def _items(fetcher: Fetcher, api: str, numbers: list[int], public: int) -> tuple[Fetch, list[dict[str, Any]], int]:
+    """Items up to the first that cannot be had, or is null and above `public`: the last record, items, how many."""
     items: list[dict[str, Any]] = []
     fetch = Fetch(api)
     with ThreadPoolExecutor(max(1, fetcher.policy.concurrency)) as pool:
@@ -74,8 +79,11 @@ def _items(fetcher: Fetcher, api: str, numbers: list[int]) -> tuple[Fetch, list[
                 pool.shutdown(cancel_futures=True)
                 return fetch, items, count
             value = _value(fetch)
-            if isinstance(value, dict):  # null stands for an item that is not public
+            if isinstance(value, dict):
                 items.append(value)
+            elif numbers[count] > public:
+                pool.shutdown(cancel_futures=True)
+                return fetch, items, count
     return fetch, items, len(numbers)
 
 

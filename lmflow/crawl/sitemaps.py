@@ -1,7 +1,8 @@
-"""Sitemaps (sitemaps.org 0.9) and news sitemaps: the pages they list, or the sitemaps that an index lists."""
+"""Sitemaps (sitemaps.org 0.9), in XML or as text, and news sitemaps: the pages or the sitemaps they list."""
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _MOST_BYTES: Final = 52_428_800
 #: A sitemap has 50,000 addresses at most: twenty parameters each.
 _MOST_AMPERSANDS: Final = 1_000_000
 _GZIP: Final = b"\x1f\x8b"
+_TEXT_LINE: Final = re.compile(rb"https?://[^\s<>]+", re.IGNORECASE)
 #: An ampersand that begins no reference, as many write addresses; within CDATA it is one already.
 _RAW_AMPERSAND: Final = re.compile(rb"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,40};)", re.DOTALL)
 
@@ -36,7 +38,14 @@ class Sitemap:
 def looks_like_one(body: bytes) -> bool:
     """Whether bytes are a sitemap (gzip'd or not) rather than a feed."""
     head = body[:2048]
-    return head.startswith(_GZIP) or b"<urlset" in head or b"<sitemapindex" in head
+    return head.startswith(_GZIP) or b"<urlset" in head or b"<sitemapindex" in head or _is_text(body)
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether it is the protocol's text form: an address a line in UTF-8, and nothing else."""
+    lines = body[:2048].removeprefix(codecs.BOM_UTF8).split(b"\n")
+    whole = [line.strip() for line in (lines[:-1] if len(body) > 2048 else lines) if line.strip()]
+    return bool(whole) and all(_TEXT_LINE.fullmatch(line) for line in whole)
 
 
 def parse(body: bytes, url: str) -> Sitemap:
@@ -54,6 +63,10 @@ def parse(body: bytes, url: str) -> Sitemap:
             body = read_body([body], "gzip", _MOST_BYTES)
         except (EncodingError, TooLargeError, zlib.error) as error:
             raise FeedError(str(error)[:200]) from None
+    if _is_text(body):
+        lines = body[:_MOST_BYTES].decode("utf-8-sig", "replace").splitlines()
+        addresses = filter(None, (_address(line.strip(), url) for line in lines))
+        return Sitemap([Item(address, "", None) for address in dict.fromkeys(addresses)], [])
     items: dict[str, Item] = {}
     children: dict[str, datetime | None] = {}
     known = False

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from lmflow.crawl.feeds import FeedError, Item
 from lmflow.crawl.http import Fetcher
 from lmflow.crawl.listings import MOST_SITEMAPS, read_listing
-from lmflow.crawl.sitemaps import parse
+from lmflow.crawl.sitemaps import looks_like_one, parse
 from tests.crawl.site import Site
 
 URL = "https://news.example/news.xml"
@@ -63,6 +64,19 @@ def test_entities_are_not_expanded() -> None:
         "<urlset><url><loc>https://news.example/&b;&f;</loc></url></urlset>"
     )
     assert all("xxxx" not in item.url and "root" not in item.url for item in parse(bomb.encode(), URL).items)
+
+
+@pytest.mark.parametrize("form", [bytes, gzip.compress, lambda body: b"\xef\xbb\xbf" + body])
+def test_a_sitemap_may_be_a_list_of_addresses_as_text(form: Any) -> None:
+    body = form(b"https://news.example/a?x=1&y=2\r\n\nhttps://news.example/b\nhttps://news.example/b\n")
+    assert looks_like_one(body)
+    assert [item.url for item in parse(body, URL).items] == [
+        "https://news.example/a?x=1&y=2",
+        "https://news.example/b",
+    ]
+    long = b"".join(b"https://news.example/%d\n" % number for number in range(1000))
+    assert len(parse(form(long), URL).items) == 1000
+    assert not looks_like_one(b"https://news.example/a\nSee also https://news.example/b\n")
 
 
 @pytest.mark.parametrize(

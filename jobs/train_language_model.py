@@ -240,7 +240,9 @@ def text_of(options: TrainLanguageModel) -> tuple[Dataset, str]:
     """What to read, and the registered model that is made of it."""
     if options.train_file is None:
         return store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem)
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem).strip("-")
+    if not stem or re.fullmatch(r"[a-z]{2,3}(-[a-z]{2,3})*", stem):  # else zh.txt would go before the gate of lm-en-zh
+        stem = f"file-{stem}".rstrip("-")
     return _plain(options), f"lm-{options.lang}-{stem}"
 
 

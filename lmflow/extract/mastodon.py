@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ _KEPT: Final = (
     *("id", "created_at", "edited_at", "in_reply_to_id", "visibility", "language", "spoiler_text", "sensitive"),
 )
 _MENTION_DIGITS: Final = 12
+#: What people write into their profiles to keep programs away, since before servers had a setting for it.
+_KEEPS_BOTS_AWAY: Final = re.compile(r"#no(?:bots?|index)\b", re.IGNORECASE)
 
 
 def keep_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> dict[str, Any] | Refusal:
@@ -28,6 +31,7 @@ def keep_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> di
     An account's `noindex` says that its owner opted out of search engines (Mastodon 4.0, local accounts only). Its
     `indexable` (4.2) says whether its owner opted in to having public posts found by search; false is where it starts,
     so it is no opt-out, but who did not agree to be found by search did not agree to this either.
+    `#nobot`, `#nobots` and `#noindex` in a profile's `note` are an older convention, of accounts of any server.
 
     Args:
         status: the JSON entity.
@@ -57,7 +61,8 @@ def keep_mastodon(status: Mapping[str, Any], site: str, author_key: bytes) -> di
 
 def _reason_of(account: Mapping[str, Any]) -> str:
     """Why the posts of an account are not taken, empty when they are."""
-    if account.get("noindex") is True:
+    note = account.get("note")
+    if account.get("noindex") is True or (isinstance(note, str) and _KEEPS_BOTS_AWAY.search(html_text(note))):
         return "opted_out"
     if account.get("indexable") is False:
         return "not_opted_in"

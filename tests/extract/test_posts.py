@@ -47,6 +47,12 @@ def test_a_public_status_becomes_a_post() -> None:
         ({"visibility": "private"}, "not_public"),
         ({"visibility": None}, "not_public"),
         ({"account": {"noindex": True}}, "opted_out"),
+        (
+            {"account": {"note": '<p>Hi. <a href="https://m.example/tags/nobot">#<span>NoBot</span></a></p>'}},
+            "opted_out",
+        ),
+        ({"account": {"note": "<p>#noindex #art</p>"}}, "opted_out"),
+        ({"account": {"note": "<p>#nobotany</p>", "bot": True}}, "bot"),
         ({"account": {"indexable": False}}, "not_opted_in"),
         ({"account": {"bot": True}}, "bot"),
         ({"reblog": {"id": "1"}}, "boost"),

@@ -185,6 +185,22 @@ def test_plain_files_train_through_the_same_code_and_are_scored(mlflow_server: s
         train_language_model.run(missing, PROGRESS)
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("zh.txt", "lm-en-file-zh"), ("语料.txt", "lm-en-file"), ("ptb.train.txt", "lm-en-ptb-train")],
+)
+def test_a_model_of_files_has_no_name_that_a_corpus_gives(file: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text("a b c\n" * 40, encoding="utf-8")
+    given = {f"{part}_file": tmp_path / file for part in ("train", "valid", "test")}
+    options = train_language_model.TrainLanguageModel(
+        lang="en",
+        architecture="ngram",
+        tokenizer="whitespace",
+        **given,
+    )
+    assert train_language_model.text_of(options)[1] == name
+
+
 def test_a_file_in_two_languages_has_the_words_of_each(mlflow_server: str, tmp_path: Path) -> None:
     english, chinese = "The cat sees the dog beside the river.", "我们在河边看见一只猫和一条狗。"
     for name in ("train", "valid", "test"):

@@ -59,6 +59,25 @@ def test_every_file_can_be_read_without_a_heavy_import_in_a_second(found: dict[s
     assert max(found["seconds"].values()) < 3, found["seconds"]  # 0.4 s where nothing else runs
 
 
+FIRST_RUN = """
+import json, sys
+import airflow.timetables.trigger as trigger
+import pendulum
+from airflow.timetables.base import TimeRestriction
+trigger.utcnow = lambda: pendulum.datetime(2026, 11, 29, 0, 30)  # a Sunday
+timetable = trigger.CronTriggerTimetable.deserialize(json.loads(sys.argv[1]))
+when = TimeRestriction(None, None, False)
+print(timetable.next_dagrun_info(last_automated_data_interval=None, restriction=when).run_after)
+"""
+
+
+def test_a_newcomer_on_a_sunday_is_not_met_by_a_retraining(found: dict[str, Any]) -> None:
+    """Airflow makes up for what was due in the last tenth of an interval unless it is told not to."""
+    timetable = json.dumps(found["dags"]["retrain"]["timetable"]["__var"])
+    done = subprocess.run([sys.executable, "-c", FIRST_RUN, timetable], capture_output=True, text=True)
+    assert done.stdout.startswith("2026-12-06 00:00:00"), done.stderr
+
+
 def test_every_dag_says_what_it_does_and_keeps_its_hands_off_the_past(found: dict[str, Any]) -> None:
     assert sorted(found["dags"]) == [
         *(

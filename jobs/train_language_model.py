@@ -58,7 +58,7 @@ from lmflow.models.contract import LanguageModel
 from lmflow.models.families import NEURAL, PRESETS
 from lmflow.models.lstm import Lstm
 from lmflow.models.vae import Vae
-from lmflow.registry.versions import Version
+from lmflow.registry.versions import LANGUAGES, Version
 from lmflow.training import registration
 from lmflow.training.loop import CHECKPOINT_MINUTES, TrainingDiverged
 from lmflow.training.memory import SMALLER_NETWORK, fitting
@@ -241,7 +241,7 @@ def text_of(options: TrainLanguageModel) -> tuple[Dataset, str]:
     if options.train_file is None:
         return store.latest(Lake.open(), options.lang), f"lm-{options.lang}"
     stem = re.sub(r"[^A-Za-z0-9]+", "-", options.train_file.stem).strip("-")
-    if not stem or re.fullmatch(r"[a-z]{2,3}(-[a-z]{2,3})*", stem):  # else zh.txt would go before the gate of lm-en-zh
+    if not stem or LANGUAGES.fullmatch(stem):  # else zh.txt would go before the gate of lm-en-zh
         stem = f"file-{stem}".rstrip("-")
     return _plain(options), f"lm-{options.lang}-{stem}"
 

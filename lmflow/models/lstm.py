@@ -102,7 +102,9 @@ class Lstm(NeuralModel):
         import keras
 
         flow = self._dropped(keras.ops.take(self._use(self._embedding), tokens, axis=0), noise)
-        scales = [noise.scale(flow, self.preset.width, self.preset.dropout) for _ in self._layers] if noise else None
+        scales = None
+        if noise is not None:
+            scales = [noise.scale(flow, self.preset.width, self.preset.dropout) for _ in self._layers]
         weights = [[variable.value for variable in layer.trainable_variables] for layer in self._layers]
         before = [keras.ops.cast(state, self.precision) for state in states]
         flow, _, after = recurrence.through_layers(self._layers, weights, flow, before, scales)

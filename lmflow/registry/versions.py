@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +13,8 @@ from lmflow.errors import InputError
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 PREVIOUS_CHAMPION: Final = "previous_champion"
+#: What follows the kind in the name of a model of a corpus (lm-en, lm-en-zh), and in that of no other.
+LANGUAGES: Final = re.compile("[a-z]{2,3}(-[a-z]{2,3})*")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ one is ready. When the registry does not answer, what is loaded goes on serving.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from lmflow import registry, tracking
 from lmflow.errors import ServiceError
-from lmflow.registry.versions import CHAMPION, registered_names
+from lmflow.registry.versions import CHAMPION, LANGUAGES, registered_names
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,7 +24,6 @@ LANGUAGE_MODEL: Final = "lm"
 EMBEDDINGS: Final = "embeddings"
 #: Languages a person may ask for before anything is registered.
 _EXPECTED: Final = ("en", "zh")
-_LANGUAGES: Final = re.compile("[a-z]{2,3}(-[a-z]{2,3})*")
 _PATIENCE_S: Final = 60.0
 
 
@@ -171,7 +169,7 @@ def split_name(name: str) -> tuple[str, str]:
     What was trained on a user's files, such as lm-en-wiki-train, is not: nothing in it but codes is a language.
     """
     kind, _, lang = name.partition("-")
-    return (kind, lang) if kind in (LANGUAGE_MODEL, EMBEDDINGS) and _LANGUAGES.fullmatch(lang) else ("", "")
+    return (kind, lang) if kind in (LANGUAGE_MODEL, EMBEDDINGS) and LANGUAGES.fullmatch(lang) else ("", "")
 
 
 def _scores(tags: Mapping[str, str]) -> dict[str, dict[str, float]]:

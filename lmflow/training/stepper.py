@@ -105,7 +105,6 @@ class Stepper:
     def _replica_step(self, inputs: Any, states: Any, numbers: Any) -> Any:
         import tensorflow as tf
 
-        context = tf.distribute.get_replica_context()
         number, counted, divisor, rate, _ = numbers
         weights = [variable.value for variable in self._model.variables]
         gradients, after, loss = list[Any](), list[Any](), tf.constant(0.0)
@@ -116,7 +115,7 @@ class Stepper:
             loss = loss + nats / counted
             after.append(part_after)
         if self._replicas > 1:
-            gradients = context.all_reduce("sum", gradients)
+            gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
         norm, most = tf.linalg.global_norm(gradients), self._schedule.clip_norm
         self._optimizer.apply(gradients, most / tf.maximum(norm, most), rate)
         return loss, norm, after

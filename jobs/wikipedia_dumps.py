@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from jobs import ingest
 from jobs.command import Progress
-from lmflow.crawl.http import Fetcher, Policy
-from lmflow.crawl.sources import WikipediaSource, choose, load
-from lmflow.crawl.wikimedia import Dump, discover, download_all, index_name, wiki_name
+from lmflow.crawl.dump_names import index_name, wiki_name
 from lmflow.errors import InputError
 from lmflow.extract.wikipedia import Edition
-from lmflow.lake import Lake, Objects
+from lmflow.lake import Objects
 
 if TYPE_CHECKING:
     from jobs.ingest_wikipedia import IngestWikipedia
+    from lmflow.crawl.wikimedia import Dump
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,66 +42,23 @@ def works(options: IngestWikipedia, progress: Progress) -> list[Work]:
     """
     if options.file is not None:
         return [_local_work(options, options.file, progress)]
-    sources = _sources(options)
-    ingest.ask_for_contact([source.site for source in sources], progress)
-    until = time.monotonic() + 3600 * options.wait_hours
-    return [_remote_work(source, options, until, progress) for source in sources]
+    from jobs import wikipedia_sites  # here, for what asks a site takes 0.2 s to load and a file needs none of it
+
+    return wikipedia_sites.works(options, progress)
 
 
 def download(work: Work, progress: Progress) -> None:
     """Bring the dump's files into the lake, where they are not there yet."""
-    if work.download is not None:
-        download_all(work.download, Objects(work.objects_root), work.files, work.source, progress.bar)
+    if work.download is None:
+        return
+    from lmflow.crawl.wikimedia import download_all
+
+    download_all(work.download, Objects(work.objects_root), work.files, work.source, progress.bar)
 
 
-def _sources(options: IngestWikipedia) -> list[WikipediaSource]:
-    if options.lang is None:
-        if options.site is not None:
-            raise InputError("--site needs --lang, e.g. --lang en")
-        return choose(load().wikipedia, options.source, "wikipedia")
-    if options.source:
-        raise InputError("give --source or --lang, not both")
-    site = {"site": options.site} if options.site else {}
-    wiki = wiki_name(options.lang)
-    try:
-        return [
-            WikipediaSource(
-                name=wiki.replace("_", "-"), lang=_language(options.lang), wiki=wiki, license="CC BY-SA 4.0", **site
-            )
-        ]
-    except ValueError:
-        raise InputError(f"--site {options.site}: must start with http:// or https://") from None
-
-
-def _language(code: str) -> str:
+def language(code: str) -> str:
+    """The language of an edition, by the code in its address."""
     return "en" if code == "simple" else code
-
-
-def _remote_work(source: WikipediaSource, options: IngestWikipedia, until: float, progress: Progress) -> Work:
-    wiki = source.wiki or wiki_name(source.lang)
-    policy = replace(Policy.from_settings(source.rate, source.concurrency), max_bytes=50_000_000)
-    with Fetcher(policy) as fetcher:
-        left = max(0.0, until - time.monotonic()) / 3600
-        dump = discover(fetcher, source.site, wiki, options.date, left, progress.say)
-    files = len(dump.parts)
-    if options.parts:
-        dump = replace(dump, parts=dump.parts[: options.parts])
-    size = sum(part.data.size for part in dump.parts)
-    progress.say(f"{source.name}: dump of {dump.date}, {len(dump.parts)} of {files} file(s), {size / 1e6:,.1f} MB")
-    code = wiki.removesuffix("wiki").replace("_", "-")
-    folder = f"raw/wikipedia/{wiki}/{dump.date}"
-    return Work(
-        source=source.name,
-        wiki=wiki,
-        edition=Edition(code, source.lang, f"{code}.wikipedia.org", dump.date, source.license),
-        digest=dump.digest,
-        files=tuple(
-            (f"{folder}/{part.data.name}", f"{folder}/{part.index.name}" if part.index else "") for part in dump.parts
-        ),
-        objects_root=Lake.open().objects.uri("").rstrip("/"),
-        download=dump,
-        is_whole=len(dump.parts) == files and all(part.data.sha1 for part in dump.parts),
-    )
 
 
 def _local_work(options: IngestWikipedia, file: str, progress: Progress) -> Work:
@@ -128,7 +82,7 @@ def _local_work(options: IngestWikipedia, file: str, progress: Progress) -> Work
     return Work(
         source=wiki.replace("_", "-"),
         wiki=wiki,
-        edition=Edition(code, _language(code), f"{code}.wikipedia.org", date[1] if date else "", "CC BY-SA 4.0"),
+        edition=Edition(code, language(code), f"{code}.wikipedia.org", date[1] if date else "", "CC BY-SA 4.0"),
         digest=digests["sha256"],
         files=((name, index if index and objects.exists(index) else ""),),
         objects_root=root,

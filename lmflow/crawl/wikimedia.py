@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urljoin
 
+from lmflow.crawl.dump_names import index_name
 from lmflow.crawl.http import Fetch, Fetcher, FetchError, Policy
 from lmflow.crawl.pace import retry_after
 from lmflow.crawl.urls import authority
@@ -75,16 +76,6 @@ class Dump:
     def digest(self) -> str:
         """What identifies the content: SHA-1 of the data files' SHA-1s."""
         return hashlib.sha1("".join(part.data.sha1 for part in self.parts).encode(), usedforsecurity=False).hexdigest()
-
-
-def wiki_name(lang: str) -> str:
-    """Database name of a language edition: `zh-min-nan` is `zh_min_nanwiki`."""
-    return lang.replace("-", "_") + "wiki"
-
-
-def index_name(data: str) -> str:
-    """Name of the index of a multistream file; empty when it is none."""
-    return re.sub(r"multistream(\d*)\.xml", r"multistream-index\1.txt", data) if "multistream" in data else ""
 
 
 class UnfinishedError(InputError):

@@ -108,7 +108,7 @@ class Table:
         schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         handle = self._handle(version)
         if handle is None:
-            return schema.empty_table()
+            return pa.Table.from_batches([], schema)  # `empty_table` loads pandas, 0.3 s
         return self._dataset(handle).to_table(columns=columns, filter=where).cast(schema)
 
     def scan(

@@ -16,8 +16,9 @@ import pytest
 from jobs import command
 from jobs.command import Bar
 from lmflow.crawl import wikimedia
+from lmflow.crawl.dump_names import wiki_name
 from lmflow.crawl.http import Fetcher, Policy
-from lmflow.crawl.wikimedia import DumpFile, UnfinishedError, discover, download, download_all, wiki_name
+from lmflow.crawl.wikimedia import DumpFile, UnfinishedError, discover, download, download_all
 from lmflow.errors import InputError, ServiceError
 from lmflow.lake import Lake
 from lmflow.settings import settings

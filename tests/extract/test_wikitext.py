@@ -108,6 +108,9 @@ def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: s
         ("[[File:a.jpg|thumb|A [[nested]] caption]]Text[[Category:X]][[de:Y]]", "en", "Text"),
         ("[[:Category:X]] and [http://x.org a label] and [http://x.org]", "en", "Category:X and a label and"),
         ("a <nowiki>[[b]]</nowiki> &lt;c&gt; &amp; d", "en", "a b <c> & d"),
+        ("<nowiki>&lt;b&gt; &amp;lt;</nowiki> <pre>&eacute;</pre>", "en", "<b> &lt; é"),
+        ("AT&T &region; &ampamp; &copy 5 &times; 6", "en", "AT&T &region; &ampamp; &copy 5 × 6"),
+        ('"[[[George Bush|Bush]]] said" [[[x]]]', "en", '"[Bush] said" [x]'),
         ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and 1/2"),
         ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\na | b\nc\nafter"),
         ("-{zh-hans:信息;zh-hant:資訊}-技术和-{A|zh-cn:软件;zh-tw:軟體}-，-{只}-", "zh", "信息技术和软件，只"),
@@ -119,6 +122,24 @@ def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: s
 )
 def test_what_a_reader_sees(markup: str, lang: str, text: str) -> None:
     assert to_text(markup, lang) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("the ''Iliad'''s gods", "the Iliad's gods"),
+        ("''Time'''s and ''[[Life]]'''s covers", "Times and Lifes covers"),  # two bold quotes are bold
+        ("dell'''[[Eneide]]'' e l'ira", "dell'Eneide e l'ira"),
+        ("'''Lupin''' lit l'''Odyssée''", "Lupin lit l'Odyssée"),  # behind one letter
+        ("a '''b cc'''d '''e'' f", "a b cc'd e f"),  # rather than behind a space
+        ("''L''''Équipe'''", "L'Équipe"),  # one of four
+        ("'''''both''' slanted'' '''bold'''", "both slanted bold"),
+        ("'''x\nl'''y''", "x l'y"),  # each line by itself
+        ("it is 5' 11''", "it is 5' 11"),
+    ],
+)
+def test_an_apostrophe_beside_bold_and_italics_stays_as_in_mediawiki(markup: str, text: str) -> None:
+    assert " ".join(to_text(markup, "en").split()) == text
 
 
 def test_lines_are_paragraphs_headings_and_list_items() -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 from typing import Final
 
+from lmflow.extract.wikitext.entities import INVISIBLE, decoded
 from lmflow.extract.wikitext.tables import CLOSE, OPEN, Row, is_parameter
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
-_INVISIBLE: Final = ("\u200e", "\u200f", "\ufeff", "\u00ad", "\u2060")
 _NEVER: Final = ("\x00", "\x0b", "\x0c", OPEN, CLOSE)  # other control characters cannot occur in XML
 #: What stands between the contents of brackets; a slash with sounds behind it does not: `(/ˈtaʊər/)`.
 _BETWEEN: Final = r"(?:[;,；，、]|/(?=[ ;,；，、/:)）]))"
@@ -193,7 +191,7 @@ def _tidy(text: str) -> str:
     if not text.isascii():
         for blank in _BLANKS:
             text = text.replace(blank, " ")
-        for char in _INVISIBLE:
+        for char in INVISIBLE:
             text = text.replace(char, "")
     elif "\t" in text or "\r" in text:
         text = text.replace("\t", " ").replace("\r", " ")
@@ -207,8 +205,7 @@ def _tidy(text: str) -> str:
 
 def _unescape(text: str) -> str:
     """Entities as characters, then the guarantee: no control characters, no residue."""
-    if "&" in text:
-        text = _ENTITY.sub(_character, text)
+    text = decoded(text)
     for char in _NEVER:
         if char in text:
             text = text.replace(char, "")
@@ -235,8 +232,3 @@ def _scrub(line: str) -> str:
     while _RESIDUE.search(line):
         line = " ".join(_RESIDUE.sub(" ", line).split())
     return line.strip()
-
-
-def _character(entity: re.Match[str]) -> str:
-    shown = html.unescape(entity[0])
-    return " " if shown.isspace() else shown if shown.isprintable() and shown not in _INVISIBLE else ""

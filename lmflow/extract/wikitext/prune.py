@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lmflow.extract.wikitext import tables
+from lmflow.extract.wikitext.entities import decoded
 from lmflow.extract.wikitext.formulas import Formulas, formula
 from lmflow.extract.wikitext.guess import may_show_words
 from lmflow.extract.wikitext.templates import dropped, renderer
@@ -215,7 +216,7 @@ class _Pruner:
     def _raw_text(self, name: str, content: str) -> str:
         """What a reader sees of an extension tag."""
         if name in ("nowiki", "pre"):
-            return content.translate(ESCAPES)
+            return decoded(content).translate(ESCAPES)
         if name in _FORMULAS:
             return formula(content, self.formulas).translate(ESCAPES)
         return ""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from lmflow.extract.wikitext.arguments import arguments
 from lmflow.extract.wikitext.guess import guess
 from lmflow.extract.wikitext.namespaces import is_hidden, looks_like_category
+from lmflow.extract.wikitext.quotes import without_quotes
 from lmflow.extract.wikitext.templates import renderer
 
 #: A link of plain words, whose only group is what it shows: most links are such, and `split` takes them out at once.
@@ -107,8 +108,8 @@ class Rendered(NamedTuple):
 
 def render(markup: str, lang: str) -> Rendered:
     """The words of pruned markup; line structure is left as it was."""
-    if "''" in markup:  # of a run of four an apostrophe is left; six stand around what was cut
-        markup = markup.replace("'''", "").replace("''", "")
+    if "''" in markup:
+        markup = without_quotes(markup)
     rendering = _Rendering(lang)
     rendering.sweep("".join(_PLAIN_LINK.split(markup)))
     return Rendered(rendering.finish(), rendering.hidden_links, rendering.unexpanded, rendering.disambiguation)
@@ -252,6 +253,8 @@ class _Rendering:
         if is_hidden(target):
             self.hidden_links.append(target)
             return ""
+        if target.startswith("["):  # `[[[Bush]]] said`: a bracket of the text, and a link
+            return "[" + ("|".join(labels) if any(labels) else target[1:])
         return "|".join(labels) if any(labels) else target.lstrip(":")
 
     def _simple_link(self, target: str, label: str | None) -> str:

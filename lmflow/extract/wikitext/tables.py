@@ -97,7 +97,11 @@ class Row:
     def _add(self, cell: str) -> None:
         """A cell without its attributes, which stand before the first single bar."""
         if "|" in cell:
-            cell = cell.partition("|")[2]
+            attributes, _, cell = cell.partition("|")
+            if not attributes and "|" in cell:
+                # `a=b|||c=d|e`: the bar of a cell before whose template was dropped, then attributes of its own.
+                attributes, _, rest = cell.partition("|")
+                cell = rest if _ATTRIBUTES.fullmatch(attributes) else cell
         cell = cell.strip()
         self._has_words = bool(cell) and not ("=" in cell and _ATTRIBUTES.fullmatch(cell))
         if self._has_words:

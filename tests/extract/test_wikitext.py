@@ -110,6 +110,11 @@ def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: s
         ("a <nowiki>[[b]]</nowiki> &lt;c&gt; &amp; d", "en", "a b <c> & d"),
         ("<nowiki>&lt;b&gt; &amp;lt;</nowiki> <pre>&eacute;</pre>", "en", "<b> &lt; é"),
         ("AT&T &region; &ampamp; &copy 5 &times; 6", "en", "AT&T &region; &ampamp; &copy 5 × 6"),
+        (
+            "* {{cite book|title=x}}.\n* {{Literatur|Titel=y}}, .\n* z.\n\n{{cite web|url=u}}.\n\nEtc.",
+            "en",
+            "- z.\nEtc.",
+        ),
         ('"[[[George Bush|Bush]]] said" [[[x]]]', "en", '"[Bush] said" [x]'),
         ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and 1/2"),
         ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\na | b\nc\nafter"),

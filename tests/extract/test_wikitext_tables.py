@@ -29,6 +29,11 @@ from lmflow.extract.wikitext import to_text
         ("{{Infobox\n| x = {| \n| y\n}}\n{|\n| a\n|}", "a"),  # a table that a template swallowed closes nothing
         ("{|\n! A !! B<br />(m) !! C\n|-\n| 1 || 2<br>x || 3\n|}", "A | B (m) | C\n1 | 2 x | 3"),
         ("{|\n| 1<br>wow!!\n|}", "1 wow!!"),
+        (
+            '{|\n| rowspan=2 {{won}} || rowspan="2" align=center {{nom}}\n! style="a:b" {{n/a}}\n|}',
+            "Won | Nominated | N/A",
+        ),
+        ("{|\n| width=5 m || x=1 and y || align=left; b\n|}", "width=5 m | x=1 and y | align=left; b"),
         # Cells whose template nobody can read, beside cells with attributes.
         (
             '{|\n|{{Zz}}||a="b"|{{Zz}}||rowspan=3|{{Zz}}||style="c:d"|-5|||x | y\n|-\n|{{Zz}}||a=b|{{Zz}}\n|}',

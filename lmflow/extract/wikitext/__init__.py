@@ -6,6 +6,7 @@ language variants), `layout` gives one paragraph, heading, list item or table ro
 nested or unbalanced markup, and no markup residue is left (`[[ ]] {{ }} {| |} <ref style=`).
 
 Stated rules:
+- a line of a stop or comma alone, which stood behind something dropped, goes;
 - a heading is kept as `== Title ==` when text follows it; a list item starts with `- `; a term and its definition are
   lines of their own;
 - a table is written row by row, cells joined by ` | `, empty cells left out; a table whose class says infobox,

@@ -10,6 +10,8 @@ from lmflow.extract.wikitext.entities import INVISIBLE, decoded
 from lmflow.extract.wikitext.tables import CLOSE, OPEN, Row, is_parameter
 
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
+#: What is left of a line that was a citation: `* {{cite book|…}}.`
+_LEFT_OVER: Final = frozenset((*".,;:。，、；", ".,", ",.", ", .", ";.", ". .", "; .", "..", "()"))
 _NEVER: Final = ("\x00", "\x0b", "\x0c", OPEN, CLOSE)  # other control characters cannot occur in XML
 #: What stands between the contents of brackets; a slash with sounds behind it does not: `(/ˈtaʊər/)`.
 _BETWEEN: Final = r"(?:[;,；，、]|/(?=[ ;,；，、/:)）]))"
@@ -37,7 +39,7 @@ def layout(text: str) -> str:
             block(page, line)
         elif page.tables:
             page.tables[-1].extend(line)
-        elif page.joinable or page.pending:
+        elif page.joinable or page.pending or len(line) < 4:
             page.paragraph(line, raw[0] != " ")
         else:
             pieces.append("\n")
@@ -61,6 +63,8 @@ class _Page:
 
     def paragraph(self, line: str, joins: bool) -> None:
         """A line of prose; it continues the one before when no blank line stands between."""
+        if line in _LEFT_OVER and not self.joinable:
+            return
         if self.pending:
             self._headings()
         if joins and self.joinable:
@@ -96,7 +100,7 @@ class _Page:
         body = line.lstrip("*#:;")
         marks = line[: len(line) - len(body)]
         body = body.lstrip(" \t")
-        if not body:
+        if not body or body in _LEFT_OVER:
             self.joinable = False
             return
         is_item = "*" in marks or "#" in marks

@@ -23,6 +23,12 @@ _DROPPED: Final = (
 _HIDDEN = re.compile(r"display\s*:\s*none")
 #: Possessive: `a=ba=ba=b…` could else be cut into attributes in exponentially many ways.
 _ATTRIBUTES = re.compile(r"(?:\s*+[A-Za-z-]++\s*+=\s*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\s\"'|]++))++\s*+")
+#: Attributes that a template ends with a bar of its own: `| rowspan=2 {{won}}`.
+_OPEN_ATTRIBUTES = re.compile(
+    r"(?:(?:(?:row|col)span\s*+=\s*+\"?+\d++\"?+|(?:v?align|scope)\s*+=\s*+\"?+[a-z]++\"?+"
+    r"|(?:style|class|width|height|bgcolor|data-sort-\w++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'))\s++)++",
+    re.IGNORECASE,
+)
 _PARAMETER = re.compile(r"\|(?:[-+}]|\s*[\w][^=|]{0,60}=|\s*$)")
 
 
@@ -103,6 +109,8 @@ class Row:
                 attributes, _, rest = cell.partition("|")
                 cell = rest if _ATTRIBUTES.fullmatch(attributes) else cell
         cell = cell.strip()
+        if "=" in cell and (opened := _OPEN_ATTRIBUTES.match(cell)):
+            cell = cell[opened.end() :]
         self._has_words = bool(cell) and not ("=" in cell and _ATTRIBUTES.fullmatch(cell))
         if self._has_words:
             self._cells.append(cell)

@@ -31,6 +31,7 @@ from lmflow.crawl.feeds import Item
 from lmflow.crawl.http import Fetch, Fetcher, Policy
 from lmflow.crawl.listings import Listing, read_listing
 from lmflow.crawl.pages import Target, Visit
+from lmflow.crawl.refusals import REFUSALS
 from lmflow.crawl.sources import NewsSource, choose, load
 from lmflow.crawl.urls import authority, canonical_url
 from lmflow.errors import InputError
@@ -136,9 +137,9 @@ def _result(
         "batch_id": batch_id,
         "versions": {"documents": lake.table("documents").version(), "fetches": fetches},
         "requests": {
-            "fetched": sum(not visit.error and visit.status != 304 for visit in visits),
+            "fetched": sum((not visit.error or visit.error in REFUSALS) and visit.status != 304 for visit in visits),
             "not_modified": sum(visit.status == 304 for visit in visits),
-            "failed": sum(bool(visit.error) for visit in visits),
+            "failed": sum(bool(visit.error) and visit.error not in REFUSALS for visit in visits),
         },
         "unreachable": plan.unreachable,
         "metrics": ingest.metrics(plan.tally, started),
@@ -150,7 +151,11 @@ def _config(options: IngestNews, sources: Mapping[str, NewsSource]) -> dict[str,
 
 
 def _errors(visits: Sequence[Visit]) -> list[dict[str, Any]]:
-    return [{"url": v.url, "error": v.error, "detail": v.detail, "attempts": v.attempts} for v in visits if v.error]
+    return [
+        {"url": v.url, "error": v.error, "detail": v.detail, "attempts": v.attempts}
+        for v in visits
+        if v.error not in {"", *REFUSALS}
+    ]
 
 
 # Feeds ----------------------------------------------------------------------------------------------------------------
@@ -317,7 +322,8 @@ def _store(
     tally = plan.tally
     for visit in visits:
         if visit.error:
-            tally.add(visit.source, f"failed:{visit.error}")
+            kind = "skipped" if visit.error in REFUSALS else "failed"
+            tally.add(visit.source, f"{kind}:{visit.error}")
         elif visit.status == 304:
             tally.add(visit.source, UNCHANGED)
     stored = [visit for visit in visits if visit.raw_key]

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from lmflow.crawl.http import Fetcher, FetchError, charset_of
 from lmflow.crawl.pages import Visit
+from lmflow.crawl.refusals import refusal
 from lmflow.crawl.urls import canonical_url
 from lmflow.crawl.warc import WarcWriter
 from lmflow.crawl.warc_reader import HttpResponse, Record, WarcReader, http_response
@@ -140,6 +141,9 @@ def select_pages(
             seen += 1
             response = http_response(record, _LARGEST_PAGE)
             reason = _reason_to_leave(record, response, languages)
+            if not reason and response is not None:
+                why = refusal(response.headers, response.body, fetcher.policy.user_agent, datetime.now(UTC))
+                reason = f"skipped:{why}" if why else ""
             if not reason and unwanted(canonical_url(record.url)):
                 reason = "skipped:forgotten"
             if reason or response is None:

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from lmflow.crawl.address import ForbiddenAddressError, GuardedBackend, RequestLimits, TlsError
+from lmflow.crawl.refusals import join_field
 from lmflow.crawl.resolve import ResolutionError
 
 _LONGEST_URL: Final = 8000
@@ -220,5 +221,5 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
             value = value_bytes.decode()
         except UnicodeDecodeError:
             value = value_bytes.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
+        found[name] = join_field(name, found[name], value) if name in found else value
     return found

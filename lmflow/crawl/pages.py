@@ -24,6 +24,7 @@ from queue import Empty, Full, Queue
 from typing import Final
 
 from lmflow.crawl.http import Fetch, Fetcher, Policy
+from lmflow.crawl.refusals import refusal
 from lmflow.crawl.warc import info_record, metadata_record, read_metadata, response_record
 from lmflow.lake import Objects
 
@@ -196,6 +197,11 @@ class _Host:
         self._working = self.threads
         self._lock = threading.Lock()
 
+    @property
+    def user_agent(self) -> str:
+        """How it is asked."""
+        return self._fetcher.policy.user_agent
+
     def next_target(self) -> Target | None:
         """A target that nobody works on, None when there is none."""
         with self._lock:
@@ -264,6 +270,8 @@ class _Crew:
             return _visit(target, late), b""
         answer = host.get(target)
         record = b""
+        if not answer.error and (why := refusal(answer.headers, answer.body, host.user_agent, now)):
+            return _visit(target, replace(answer, error=why)), b""
         if not answer.error and not answer.not_modified:
             record = response_record(answer.final_url, answer.status, answer.headers, answer.body, answer.fetched_at)
         return _visit(target, answer), record

@@ -94,7 +94,7 @@ def rules(status: int, body: bytes, user_agent: str) -> Rules:
     if not 200 <= status < 300:
         return Rules(lambda url: False)  # "unreachable": nothing may be fetched
     text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff")
-    parsed = Protego.parse(_addressed(text, _token(user_agent.partition("/")[0])))
+    parsed = Protego.parse(_addressed(text, token(user_agent.partition("/")[0])))
     delay = parsed.crawl_delay(_US) or 0.0
     rate = parsed.request_rate(_US)
     if rate is not None and rate.requests:
@@ -116,11 +116,11 @@ def _named(line: str, own: str) -> str:
     found = _AGENT_LINE.match(line)
     if not found:
         return line
-    name = "*" if found[1].startswith("*") else _US if own and _token(found[1]) == own else _OTHERS
+    name = "*" if found[1].startswith("*") else _US if own and token(found[1]) == own else _OTHERS
     return f"User-agent: {name}"
 
 
-def _token(name: str) -> str:
+def token(name: str) -> str:
     """The product token that a name begins with, lower case: `lmflow` of `lmflow/1.0` and of `LMFlow (news)`."""
     found = _TOKEN.match(name.strip())
     return found[0].lower() if found else ""

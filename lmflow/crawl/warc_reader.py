@@ -16,6 +16,7 @@ from typing import Final
 from isal import isal_zlib
 
 from lmflow.crawl.body import EncodingError, TooLargeError, read_body
+from lmflow.crawl.refusals import is_kept_apart, join_field
 
 _READ: Final = 1 << 18
 _STEP: Final = 1 << 20
@@ -251,7 +252,9 @@ def _fields(head: bytes) -> dict[str, str]:
             continue
         name, found, value = line.partition(":")
         name = name.strip().lower()
-        if found and name:
+        if found and name in fields and is_kept_apart(name):
+            fields[name] = join_field(name, fields[name], value.strip())
+        elif found and name:
             fields.setdefault(name, value.strip())
     return fields
 

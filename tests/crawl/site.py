@@ -29,6 +29,7 @@ class Site:
         self.requests: list[tuple[float, str, dict[str, str]]] = []
         self.robots: tuple[int, bytes] = (404, b"")
         self.pages: dict[str, bytes] = {}
+        self.headers: dict[str, list[tuple[str, str]]] = {}  # by path, beside the usual ones
         self.busy = 0
         self.url = ""
         self.at_once = self.most_at_once = 0
@@ -54,6 +55,8 @@ def running_site() -> Iterator[Site]:
                 self.send_header(name.replace("_", "-"), value)
             if "Content_Length" not in headers and "Transfer_Encoding" not in headers:
                 self.send_header("Content-Length", str(len(body)))
+            for name, value in site.headers.get(self.path.partition("?")[0], ()):
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import os
 import subprocess
@@ -17,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from jobs import ingest, ingest_files, ingest_news, ingest_social, ingest_wikipedia
+from jobs import crawls, ingest, ingest_files, ingest_news, ingest_social, ingest_wikipedia
 from jobs.command import Progress
 from lmflow import tracking
+from lmflow.crawl.pages import HostPlan, Target, visit_hosts
 from lmflow.crawl.warc import WarcWriter
 from lmflow.errors import InputError
 from lmflow.extract.documents import news_id
@@ -27,6 +29,7 @@ from lmflow.lake import Lake
 from lmflow.samples.server import serving
 from lmflow.settings import settings
 from tests.conftest import ONE_CORE
+from tests.crawl.conftest import POLICY
 from tests.crawl.site import Site, running_site
 
 pytestmark = pytest.mark.usefixtures("spark", "mlflow_server")
@@ -209,6 +212,24 @@ def test_a_page_that_failed_for_now_is_tried_again_although_the_feed_is_unchange
     second = news(feed=f"{site.url}/feed.xml", lang="en")
     assert adds_up(second)
     assert (second["items_seen"], second["new"]) == (1, 1)
+
+
+def test_a_page_that_refuses_is_skipped_also_when_the_crawl_was_killed(site: Site) -> None:
+    feed(site, ["/a.html", "/b.html", "/c.html"])
+    site.pages |= {f"/{name}.html": page(f"{name} story.") for name in "abc"}
+    site.pages["/c.html"] = site.pages["/c.html"].replace(b"<title>", b"<meta name=robots content=noindex><title>")
+    site.headers = {"/a.html": [("X-Robots-Tag", "googlebot: nofollow"), ("X-Robots-Tag", "noindex")]}
+    lake, name = Lake.open(), "feed-" + site.url.removeprefix("http://").replace(".", "-").replace(":", "-")
+    crawls.open_crawl(lake, "news", 7, {name})  # one that is killed after its first segment
+    list(visit_hosts([HostPlan(POLICY, (Target(site.url + "/a.html", name),))], lake.objects, "raw/news/7"))
+    result = news(feed=site.url + "/feed.xml", lang="en")
+    assert adds_up(result)
+    assert (result["new"], result["skipped"], result["failed"]) == (1, {"noindex": 2}, {})
+    assert result["requests"] == {"fetched": 3, "not_modified": 0, "failed": 0}
+    assert site.asked("/a.html") == 1
+    assert [row["url"] for row in documents()] == [site.url + "/b.html"]
+    kept = b"".join(gzip.decompress(lake.objects.get(key)) for key in lake.objects.list("raw/"))
+    assert b"b story." in kept and b"a story." not in kept and b"c story." not in kept
 
 
 def test_one_article_under_two_addresses_is_one_document_and_a_private_link_is_not_followed(site: Site) -> None:

@@ -16,6 +16,7 @@ with DAG(
     is_paused_upon_creation=True,
     default_args=stages.DEFAULT_ARGS,
     params={
+        "dry_run": Param(False, type="boolean", description="Only say what would be written together and deleted."),
         "small_files": Param(
             16, type="integer", minimum=2, maximum=10_000, section=FILES, description="So many are written together."
         ),
@@ -57,7 +58,7 @@ with DAG(
     "nothing is deleted.",
     tags=["lmflow", "corpus"],
 ):
-    names = ("small_files", "keep_days", "checkpoint_days", "dataset_days", "raw_days")
+    names = ("small_files", "keep_days", "checkpoint_days", "dataset_days", "raw_days", "dry_run")
     JobOperator(
         task_id="maintain_lake",
         job="maintain_lake",

@@ -7,10 +7,11 @@ the latest of their language nor a registered model's; checkpoints of trainings 
 Raw objects go only where --raw-days says so: with them the proof of what a site served goes.
 
 No row changes, so nothing is trained or decided again. Killed at any moment and run again, it ends the same. Models are
-asked for first: where MLflow does not answer, nothing is deleted.
+asked for first: where MLflow does not answer, nothing is deleted. With --dry-run nothing is written or deleted, and the
+result says what would be; files that the compaction itself would replace are not counted as old.
 
 Example:
-  python -m jobs.maintain_lake --keep-days 14 --raw-days 365
+  python -m jobs.maintain_lake --keep-days 14 --raw-days 365 --dry-run
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class MaintainLake(Options):
     checkpoint_days: float = Field(30, description="Days that the checkpoints of an unfinished training stay.", ge=1)
     dataset_days: float = Field(30, description="Days that a dataset stays that no model was made from.", ge=1)
     raw_days: float | None = Field(None, description="Days that raw objects stay; by default for ever.", ge=1)
+    dry_run: bool = Field(False, description="Only say what would be written together and deleted.")
 
 
 def run(options: MaintainLake, progress: Progress) -> Result:
@@ -64,23 +66,31 @@ def run(options: MaintainLake, progress: Progress) -> Result:
                 if table.version() >= 0:
                     tables[name] = _keep_up(table, pinned.get(name, set()), options)
                 bar.advance(note=name)
-        datasets = _remove_datasets(lake, registered, options.dataset_days * _DAY_S)
-        raw = _remove_raw(lake, options.raw_days)
-        checkpoints = _remove_checkpoints(lake, options.checkpoint_days * _DAY_S)
+        datasets = _remove_datasets(lake, registered, options.dataset_days * _DAY_S, options.dry_run)
+        raw = _remove_raw(lake, options.raw_days, options.dry_run)
+        checkpoints = _remove_checkpoints(lake, options.checkpoint_days * _DAY_S, options.dry_run)
     done = {"datasets_deleted": datasets, "raw_deleted": raw, "checkpoints_deleted": checkpoints}
     worked = any(done.values()) or any(
         any(each[part] for part in ("compacted", "old", "orphans")) for each in tables.values()
     )
     nothing = {} if worked else {"status": "nothing_new", "reason": "nothing is small, old or orphaned"}
-    return {"tables": tables, **done, "pinned": {name: sorted(found) for name, found in pinned.items()}, **nothing}
+    dry = {"dry_run": True} if options.dry_run else {}
+    return {
+        **dry,
+        "tables": tables,
+        **done,
+        "pinned": {name: sorted(found) for name, found in pinned.items()},
+        **nothing,
+    }
 
 
 def _keep_up(table: Table, pinned: set[int], options: MaintainLake) -> dict[str, int]:
     small, into = int(options.small_megabytes * _MEGABYTE), int(options.file_megabytes * _MEGABYTE)
     # Not while documents are forgotten: what is being written could hold their text.
     with exclusive("forget_documents"):
-        compacted = compact(table, small, options.small_files, into)
-    swept = sweep(table, pinned, options.keep_days * _DAY_S, options.longest_job_days * _DAY_S)
+        compacted = compact(table, small, options.small_files, into, dry_run=options.dry_run)
+    keep_s, longest_job_s = options.keep_days * _DAY_S, options.longest_job_days * _DAY_S
+    swept = sweep(table, pinned, keep_s, longest_job_s, dry_run=options.dry_run)
     return {"compacted": compacted, **asdict(swept)}
 
 
@@ -99,7 +109,7 @@ def _pinned(lake: Lake, registered: Sequence[Version]) -> dict[str, set[int]]:
     return pinned
 
 
-def _remove_datasets(lake: Lake, registered: Sequence[Version], older_s: float) -> list[str]:
+def _remove_datasets(lake: Lake, registered: Sequence[Version], older_s: float, dry_run: bool) -> list[str]:
     """Old datasets that no registered model was made from; their manifests go first, so that none looks whole."""
     used = {version.tags.get("dataset_digest", "") for version in registered}
     removed, now = [], time.time()
@@ -116,29 +126,29 @@ def _remove_datasets(lake: Lake, registered: Sequence[Version], older_s: float) 
         if json.loads(lake.objects.get(manifest.key)).get("digest") in used:
             continue
         rest = [each.key for each in stored if each.key.startswith(f"{folder}/") and each.key != manifest.key]
-        for key in [manifest.key, *rest]:
+        for key in [] if dry_run else [manifest.key, *rest]:
             lake.objects.delete(key)
         removed.append(folder)
     return removed
 
 
-def _remove_raw(lake: Lake, days: float | None) -> Mapping[str, int]:
+def _remove_raw(lake: Lake, days: float | None, dry_run: bool) -> Mapping[str, int]:
     if days is None:
         return {}
     old = [each for each in lake.objects.stored(_RAW) if time.time() - each.modified > days * _DAY_S]
-    for each in old:
+    for each in [] if dry_run else old:
         lake.objects.delete(each.key)
     return {"objects": len(old), "bytes": sum(each.size for each in old)} if old else {}
 
 
-def _remove_checkpoints(lake: Lake, older_s: float) -> int:
+def _remove_checkpoints(lake: Lake, older_s: float, dry_run: bool) -> int:
     """Those of trainings in which nothing was written for so long: whoever trains renews its lease all the time."""
     newest: dict[str, float] = {}
     for each in lake.objects.stored(_CHECKPOINTS):
         folder = each.key.rpartition("/")[0]
         newest[folder] = max(each.modified, newest.get(folder, 0.0))
     old = [folder for folder, written in newest.items() if time.time() - written > older_s]
-    for folder in old:
+    for folder in [] if dry_run else old:
         Checkpoints(lake.objects.uri(folder)).remove()
     return len(old)
 

@@ -37,7 +37,7 @@ class Swept:
     size: int = 0
 
 
-def compact(table: Table, smaller_than: int, at_least: int, into: int) -> int:
+def compact(table: Table, smaller_than: int, at_least: int, into: int, *, dry_run: bool = False) -> int:
     """Write many small files as few; no row changes. Returns the number of files replaced.
 
     A file that leaves the table meanwhile, because its documents are forgotten, stays gone: then nothing is replaced.
@@ -48,11 +48,15 @@ def compact(table: Table, smaller_than: int, at_least: int, into: int) -> int:
         smaller_than: bytes below which a file is small.
         at_least: so many small files, or nothing is done.
         into: bytes of the files written, about.
+        dry_run: only count.
     """
-    _clear_unfinished(table)
+    if not dry_run:
+        _clear_unfinished(table)
     small = [file for file in table.live_files() if file["size"] < smaller_than]
     if len(small) < max(2, at_least):
         return 0
+    if dry_run:
+        return len(small)
     small.sort(key=lambda file: (file["low"] or 0, file["path"]))
     staged = f"{table.uri}/{COMPACTED}{uuid.uuid4().hex}"
     system, folder = filesystem(staged)
@@ -68,7 +72,9 @@ def compact(table: Table, smaller_than: int, at_least: int, into: int) -> int:
     return 0
 
 
-def sweep(table: Table, pinned: Collection[int], keep_s: float, longest_job_s: float) -> Swept:
+def sweep(
+    table: Table, pinned: Collection[int], keep_s: float, longest_job_s: float, *, dry_run: bool = False
+) -> Swept:
     """Delete the files that no version needs which anybody reads, and those that no commit ever added.
 
     Args:
@@ -76,6 +82,7 @@ def sweep(table: Table, pinned: Collection[int], keep_s: float, longest_job_s: f
         pinned: versions that stay readable.
         keep_s: seconds that what left the table stays, for readers of recent versions.
         longest_job_s: seconds after which a file that is not committed belongs to no running job.
+        dry_run: only count.
     """
     system, root = filesystem(table.uri)
     # Listed before the table and its log are read: what is committed in between is known to them.
@@ -95,10 +102,12 @@ def sweep(table: Table, pinned: Collection[int], keep_s: float, longest_job_s: f
             if now - life.removed_ms / 1000 < keep_s:
                 continue
             old += 1
-        system.delete_file(info.path)
-        faults.point(f"{table.name}:swept")
+        if not dry_run:
+            system.delete_file(info.path)
+            faults.point(f"{table.name}:swept")
         size += info.size
-    _remove_empty_folders(table, now - longest_job_s)
+    if not dry_run:
+        _remove_empty_folders(table, now - longest_job_s)
     return Swept(old, orphans, size)
 
 

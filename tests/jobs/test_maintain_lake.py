@@ -31,6 +31,10 @@ def make_old(path: Path, days: float) -> None:
         os.utime(each, (time.time() - days * DAY,) * 2)
 
 
+def files_under(lake: Lake) -> set[Path]:
+    return {path for path in Path(lake.objects.uri("").removeprefix("file://")).rglob("*") if path.is_file()}
+
+
 def test_pinned_versions_stay_and_old_datasets_checkpoints_and_raw_objects_go(mlflow_server: str) -> None:
     lake = Lake.open()
     for seed in range(3):
@@ -55,7 +59,12 @@ def test_pinned_versions_stay_and_old_datasets_checkpoints_and_raw_objects_go(ml
     lake.objects.put("checkpoints/young/step-000000002.npz", b"weights")
 
     rows = lake.table("corpus").read().num_rows
+    stored = files_under(lake)
+    would = maintain(small_files=3, dry_run=True)
+    assert files_under(lake) == stored
     first = maintain(small_files=3)
+    assert {**first, "dry_run": True} == would
+    assert files_under(lake) != stored
     assert first["tables"]["corpus"]["compacted"] == 3
     assert 2 in first["pinned"]["corpus"]  # models of other tests may name other versions
     assert first["datasets_deleted"] == ["datasets/en/b"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -11,9 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import zstandard
 
 from lmflow.crawl.warc import WarcWriter
+from lmflow.extract.wikipedia import PAGES
+from lmflow.lake import Lake
+from lmflow.lake.upkeep import sweep
+from lmflow.samples.dumps import multistream
 from tests.crawl.farm import page
 from tests.crawl.site import Site
 
@@ -26,6 +33,11 @@ class Workload:
     arguments: tuple[str, ...]
     documents: int
     environment: tuple[tuple[str, str], ...] = ()
+    victims: tuple[str, ...] = (
+        "group",
+    )  # what a kill hits: the process group, the driver alone, one process it started
+    beside: str = r"$^"  # raw files, by their path in the lake, that no document points to and yet belong there
+    check: Callable[[Path], None] = lambda home: None  # what else must hold of a home in the end
 
 
 def _prose(number: int) -> str:
@@ -104,6 +116,55 @@ def hackernews(folder: Path, site: Site, size: int) -> Workload:
     return Workload("ingest_social", ("--source", "hn"), size, environment)
 
 
+def wikipedia(folder: Path, site: Site, size: int) -> Workload:
+    """A multistream dump in four files with their indexes, to be downloaded; its text compresses badly."""
+    quarter = size // 4
+    files: dict[str, bytes] = {}
+    for part in range(4):
+        numbers = range(part * quarter + 1, (part + 1) * quarter + 1)
+        xml = "".join(
+            f"  <page>\n    <title>T{n}</title>\n    <ns>0</ns>\n    <id>{n}</id>\n    <revision>\n"
+            f"      <id>{n + size}</id>\n      <text>{_noise(n)}</text>\n    </revision>\n  </page>\n"
+            for n in numbers
+        )
+        stem = "xxwiki-20260101-pages-articles-multistream{}" + f"-p{numbers[0]}p{numbers[-1]}.bz2"
+        packed, index = multistream(f"<mediawiki>\n{xml}</mediawiki>\n".encode(), 10)
+        files[stem.format(f"{part + 1}.xml")] = packed
+        files[stem.format(f"-index{part + 1}.txt")] = index
+    entries = {name: {"size": len(body), "sha1": hashlib.sha1(body).hexdigest()} for name, body in files.items()}
+    status = {"jobs": {"articlesmultistreamdump": {"status": "done", "files": entries}}}
+    site.pages |= {f"/xxwiki/20260101/{name}": body for name, body in files.items()}
+    site.pages["/xxwiki/20260101/dumpstatus.json"] = json.dumps(status).encode()
+    site.pages["/xxwiki/"] = b'<a href="20260101/">20260101/</a>'
+
+    def check(home: Path) -> None:
+        """Every page is listed once; nothing that a killed run wrote is left, once its time is over."""
+        lake = Lake(f"file://{home}/lake")
+        raw = home / "lake/objects/raw/wikipedia/xxwiki"
+        (lists,) = (raw / "pages").iterdir()
+        listed = pq.read_table(list(lists.glob("part-*.parquet")), schema=PAGES)
+        assert sorted(listed["page_id"].to_pylist()) == list(range(1, 4 * quarter + 1))
+        assert set(listed["outcome"].to_pylist()) in ({"new"}, {"unchanged"})  # known, after a commit
+        assert sorted(path.name for path in (raw / "20260101").iterdir()) == sorted(files)
+        assert [path for path in raw.rglob(".*") if path.is_file()] == []
+        assert list((home / "downloads").iterdir()) == []
+        sweep(lake.table("documents"), (), 0, 0)
+        table = lake.table("documents")
+        assert sorted(
+            f"{table.uri}/{path.path.partition('/documents/')[2]}" for path in table.parquet_files()
+        ) == sorted(table.file_uris())
+
+    options = ("--lang", "xx", "--site", site.url)
+    beside = r"raw/wikipedia/xxwiki/(pages/.*/part-\d{5}\.parquet|20260101/.*-index.*)"
+    return Workload("ingest_wikipedia", options, 4 * quarter, (), ("group", "driver", "process"), beside, check)
+
+
+def _noise(number: int) -> str:
+    """Six thousand characters in words, of which bz2 saves a quarter."""
+    letters = base64.b64encode(random.Random(number).randbytes(4500), b"xy").decode()
+    return " ".join(letters[at : at + 8] for at in range(0, len(letters), 8))
+
+
 WORKLOADS: dict[str, Callable[[Path, Site, int], Workload]] = {
-    each.__name__: each for each in (files, archives, reddit, stackexchange, hackernews)
+    each.__name__: each for each in (files, archives, reddit, stackexchange, hackernews, wikipedia)
 }

@@ -265,6 +265,7 @@ def _commit(
     gone = lake_has.absent(int(work.edition.date), articles) if is_complete else articles[:0]
     restored = lake_has.restored(articles)
     reason = f"{ingest.ABSENT}no article in the dump of {work.edition.code} of {work.edition.date}"
+    wikipedia_versions.drop_other_lists(lake.objects, page_lists)
     wikipedia_versions.bury(lake, _key(work), work.edition.code, reader.batch_id, {reason: gone}, restored)
     progress.say(
         f"{work.source}: {report.pages} pages, {stored} stored, {report.outcomes['skipped:redirect']} redirects, "

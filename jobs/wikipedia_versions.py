@@ -7,7 +7,7 @@ for ever (`jobs.ingest.forgotten`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -96,6 +96,14 @@ def articles(objects: Objects, page_lists: Iterable[str]) -> Ids:
         is_article = pc.invert(pc.is_in(pages["outcome"], value_set=pa.array(NO_ARTICLE)))
         found.append(pages.filter(is_article)["page_id"].to_numpy())
     return np.unique(np.concatenate(found))
+
+
+def drop_other_lists(objects: Objects, page_lists: Sequence[str]) -> None:
+    """Remove from the folder of a dump's lists what killed readings left, which may have cut it into more parts."""
+    folder = page_lists[0].rpartition("/")[0] + "/"
+    for key in set(objects.list(folder)).difference(page_lists):
+        objects.delete(key)
+    objects.sweep(folder)
 
 
 def drop_copies(objects: Objects, staged: str, files: list[tuple[str, str]]) -> dict[str, int]:

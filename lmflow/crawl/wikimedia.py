@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import IO, Any, Final, Protocol
 from urllib.parse import urljoin
 
 from lmflow.crawl.dump_names import index_name
@@ -33,6 +35,7 @@ PLAIN: Final = "articlesdump"
 _DATE = re.compile(r"href=\"(?:[^\"]*/)?(\d{8})/\"")
 _CHUNK: Final = 1 << 20
 _TRIES_IN_VAIN: Final = 4
+_WRONG_FILES: Final = 2  # whole ones, of which the checksum was not the announced one
 _PASSING: Final = (429, 500, 502, 503, 504)
 _ASK_AGAIN_S: Final = 600.0
 _DAY_S: Final = 86_400.0
@@ -76,6 +79,13 @@ class Dump:
     def digest(self) -> str:
         """What identifies the content: SHA-1 of the data files' SHA-1s."""
         return hashlib.sha1("".join(part.data.sha1 for part in self.parts).encode(), usedforsecurity=False).hexdigest()
+
+
+class NoStatusError(InputError):
+    """Nothing says which files the dump has, how large they are and with which checksums."""
+
+
+_ELSEWHERE: Final = "; try another --date or --site, or download the files and give them with --file"
 
 
 class UnfinishedError(InputError):
@@ -127,14 +137,22 @@ def _find(fetcher: Fetcher, home: str, wiki: str, date: str) -> tuple[Dump | Non
     else:
         listing = _required(fetcher, home)
         dates = sorted(set(_DATE.findall(listing.body.decode("utf-8", "replace"))), reverse=True)
-    unfinished = ""
+    unfinished, untold = "", 0
     for candidate in dates:
-        dump, state = _read_status(fetcher, home, wiki, candidate)
+        try:
+            dump, state = _read_status(fetcher, home, wiki, candidate)
+        except NoStatusError:
+            if date != "latest":
+                raise
+            untold += 1  # a folder is there before its status
+            dump, state = None, "not begun"
         if dump is not None:
             return dump, unfinished
         unfinished = unfinished or f"the dump {home}{candidate}/ is not finished (its articles are {state})"
     if not dates:
         raise InputError(f"no usable dump at {home}: it lists no dates; try another --site or --lang")
+    if untold == len(dates):
+        raise NoStatusError(f"no dump at {home} has a dumpstatus.json{_ELSEWHERE}")
     return None, unfinished if len(dates) == 1 else f"{unfinished}, nor is an older one"
 
 
@@ -162,6 +180,7 @@ def download_all(
     wanted += [(part.index, index) for part, (_, index) in zip(dump.parts, keys, strict=True) if part.index]
     there = {file: _bytes_there(file, objects, key) for file, key in wanted}
     total = sum(file.size for file in there)
+    _check_disk(total - sum(there.values()))
     patient = replace(Policy.from_settings(100, CONNECTIONS), total_s=_DAY_S)
     lock = threading.Lock()
     with (
@@ -181,6 +200,18 @@ def download_all(
 
         for future in [pool.submit(fetch, file, key) for file, key in wanted]:
             future.result()
+
+
+def _check_disk(missing: int) -> None:
+    """A download of hours should not end for want of space that was missing from the start."""
+    folder = settings().home
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if missing > free:
+        raise InputError(
+            f"{missing / 1e9:,.1f} GB are to be downloaded and {free / 1e9:,.1f} GB are free under {folder}; "
+            "free some, or set LMFLOW_HOME to a larger disk"
+        )
 
 
 def _partial(file: DumpFile) -> Path:
@@ -209,18 +240,25 @@ def download(
         ServiceError: it could not be had complete: several tries in a row brought nothing, or it is not what the site
             says it is; another run goes on where this one ended.
     """
-    if objects.exists(key) and (not file.sha1 or _sha1(objects.local(key)) == file.sha1):
+    if objects.exists(key) and _is(objects.local(key), file):
         on_bytes(file.size)
         return key
     partial = _partial(file)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    failure, in_vain, reached = "", 0, 0
-    while in_vain < _TRIES_IN_VAIN:
+    failure, in_vain, reached, wrong = "", 0, 0, 0
+    while in_vain < _TRIES_IN_VAIN and wrong < _WRONG_FILES:
         try:
             _continue(fetcher, file, partial, on_bytes)
         except _StatusError as error:
             failure = str(error)
+            if error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and partial.exists():
+                partial.unlink()  # longer than what the site has now; it would be refused for ever
+                in_vain += 1
+                continue
             if error.status not in _PASSING:
+                break
+            if (error.retry_after_s or 0) > fetcher.policy.longest_wait_s:
+                failure += f", the site asks for {error.retry_after_s:,.0f} s of rest"
                 break
             in_vain += 1
             fetcher.pause(file.url, 2.0**in_vain if error.retry_after_s is None else error.retry_after_s)
@@ -231,12 +269,11 @@ def download(
             reached = max(reached, have)
             fetcher.pause(file.url, 2.0**in_vain)
         else:
-            if not file.sha1 or _sha1(partial) == file.sha1:
-                objects.put(key, partial)
-                partial.unlink()
+            if _is(partial, file):
+                objects.take(key, partial)
                 return key
             failure = "its SHA-1 is not the one the site names"
-            in_vain, reached = in_vain + 2, 0
+            wrong, reached = wrong + 1, 0  # by itself: a connection that breaks on the way would begin the count anew
             partial.unlink()
     raise ServiceError(f"{file.url} could not be downloaded: {failure}; run the same command again to go on")
 
@@ -248,7 +285,10 @@ def _read_status(fetcher: Fetcher, home: str, wiki: str, date: str) -> tuple[Dum
         InputError: there is no such dump, or its status is not readable.
     """
     url = f"{home}{date}/dumpstatus.json"
-    fetch = _required(fetcher, url)
+    fetch = fetcher.get(url, heed_robots=False)
+    if fetch.status == HTTPStatus.NOT_FOUND:
+        raise NoStatusError(f"{url} cannot be read (http_404): no such dump, or a mirror without it{_ELSEWHERE}")
+    _check(fetch, url)
     try:
         jobs = json.loads(fetch.body)["jobs"]
         for name in (MULTISTREAM, PLAIN):
@@ -285,9 +325,13 @@ def _page_order(name: str) -> tuple[int, str]:
 def _required(fetcher: Fetcher, url: str) -> Fetch:
     """Robots.txt speaks to crawlers that follow links; a dump is what a person asked for by name."""
     fetch = fetcher.get(url, heed_robots=False)
+    _check(fetch, url)
+    return fetch
+
+
+def _check(fetch: Fetch, url: str) -> None:
     if fetch.error:
         raise InputError(f"{url} cannot be read ({fetch.error}{': ' + fetch.detail if fetch.detail else ''}); check it")
-    return fetch
 
 
 def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callable[[int], None]) -> None:
@@ -308,13 +352,21 @@ def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callabl
         done = have if resumed else 0
         with partial.open("ab" if resumed else "wb") as target:
             for chunk in response.iter_raw():  # as they come: of a connection that breaks, every byte counts
-                target.write(chunk)
+                _write(target, chunk)
                 done += len(chunk)
                 on_bytes(done)
                 if done > file.size:
                     raise FetchError("too_large", f"more than the {file.size:,} bytes announced")
     if done < file.size:
         raise FetchError("protocol", f"{done:,} of {file.size:,} bytes came")
+
+
+def _write(target: IO[bytes], chunk: bytes) -> None:
+    try:
+        target.write(chunk)
+        target.flush()  # a full disk is met here, not when the file is closed
+    except OSError as error:  # which does not name the file by itself
+        raise OSError(error.errno, error.strerror, target.name) from None
 
 
 class _StatusError(FetchError):
@@ -325,6 +377,9 @@ class _StatusError(FetchError):
         self.status, self.retry_after_s = status, retry_after(retry_after_header)
 
 
-def _sha1(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
+def _is(path: Path, file: DumpFile) -> bool:
+    """Whether a local file is what the site names: by its SHA-1, or by its size where the site names none."""
+    if not file.sha1:
+        return path.stat().st_size == file.size
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest() == file.sha1

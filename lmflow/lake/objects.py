@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -54,6 +55,29 @@ class Objects:
                 shutil.copyfile(content, path)
             else:
                 path.write_bytes(content)
+        return self.uri(key)
+
+    def take(self, key: str, path: Path) -> str:
+        """Store a local file under `key` and have it here no more: renamed where that is possible. Returns the URI.
+
+        On S3 the file becomes what this host's cache holds of the object: nothing is fetched back.
+        """
+        if self._s3:
+            self.put(key, path)
+            target = self._cached(key)
+        else:
+            target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # another disk
+                raise
+            if not self._s3:
+                self.put(key, path)
+            path.unlink()
         return self.uri(key)
 
     @contextmanager

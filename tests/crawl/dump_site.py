@@ -21,11 +21,15 @@ class DumpSite:
         self.dumps: dict[tuple[str, str], dict[str, bytes]] = {}  # files by name
         self.unfinished = 0  # so many questions for a status are still answered with `in-progress`
         self.in_progress: set[str] = set()  # dates of dumps that are never finished
-        self.busy = 0  # so many downloads are refused with 503
+        self.state = "in-progress"  # of what is not finished
+        self.busy = 0  # so many downloads are refused, with this status
+        self.busy_status = 503
         self.retry_after = "0"
         self.cut_after = 0  # bytes of a body after which the connection breaks
+        self.cuts: Iterator[int] = iter(())  # or, one after the other, of each answer with a file
         self.heeds_range = True
         self.wrong_sha1 = False
+        self.status_less: set[str] = set()  # dates whose dumps come without a status, as on some mirrors
         self.slow_s = 0.0
         self.bytes_a_second = 0  # of every connection; 0: as fast as it goes
         self.asked: list[tuple[str, dict[str, str]]] = []
@@ -47,7 +51,7 @@ class DumpSite:
         }
         self.unfinished -= 1
         is_done = self.unfinished < 0 and date not in self.in_progress
-        state = {"status": "done", "files": files} if is_done else {"status": "in-progress"}
+        state = {"status": "done", "files": files} if is_done else {"status": self.state}
         return json.dumps({"jobs": {"articlesdump": state}}).encode()
 
 
@@ -68,8 +72,9 @@ def running_dump_site() -> Iterator[DumpSite]:
                 self.send_header(name.replace("_", "-"), value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if site.cut_after and len(body) > site.cut_after:
-                self.wfile.write(body[: site.cut_after])
+            cut_after = next(site.cuts, site.cut_after) if "/20" in self.path and not self.path.endswith(".json") else 0
+            if cut_after and len(body) > cut_after:
+                self.wfile.write(body[:cut_after])
                 self.close_connection = True
             elif site.bytes_a_second:
                 self.trickle(body)
@@ -103,7 +108,7 @@ def running_dump_site() -> Iterator[DumpSite]:
                     dates = sorted(date for found, date in site.dumps if found == wiki)
                     links = "".join(f'<a href="{date}/">{date}/</a>' for date in dates)
                     return self.answer(200, links.encode()) if dates else self.answer(404)
-                case [wiki, date, "dumpstatus.json"] if (wiki, date) in site.dumps:
+                case [wiki, date, "dumpstatus.json"] if (wiki, date) in site.dumps and date not in site.status_less:
                     return self.answer(200, site.status(wiki, date))
                 case [wiki, date, name] if name in site.dumps.get((wiki, date), {}):
                     return self.file(site.dumps[wiki, date][name])
@@ -112,11 +117,13 @@ def running_dump_site() -> Iterator[DumpSite]:
         def file(self, body: bytes) -> None:
             if site.busy > 0:
                 site.busy -= 1
-                return self.answer(503, Retry_After=site.retry_after)
+                return self.answer(site.busy_status, Retry_After=site.retry_after)
             threading.Event().wait(site.slow_s)
             wanted = self.headers.get("Range", "")
             if wanted and site.heeds_range:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+                if start >= len(body):
+                    return self.answer(416, Content_Range=f"bytes */{len(body)}")
                 rest = body[start:]
                 return self.answer(206, rest, Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}")
             self.answer(200, body)

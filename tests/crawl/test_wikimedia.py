@@ -1,17 +1,24 @@
 """Dumps: found by name or as the latest, downloaded complete or not at all, resumed where they broke off."""
 
+import errno
 import hashlib
 import json
 import random
 import re
+import resource
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs import command
 from jobs.command import Bar
@@ -169,6 +176,135 @@ def test_a_site_that_ignores_range_is_read_from_the_start(dumps: DumpSite, fetch
     partial.write_bytes(b"x" * 1000)
     dumps.heeds_range = False
     assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+
+
+@given(seed=st.integers(0, 2**31))
+@hypothesis.settings(
+    max_examples=15, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+def test_connections_cut_anywhere_on_a_site_that_may_ignore_range_bring_the_file(
+    seed: int, dumps: DumpSite, fetcher: Fetcher
+) -> None:
+    chance = random.Random(seed)
+    fetcher.pause = lambda url, seconds: None  # type: ignore[method-assign]
+    dumps.dumps["xwiki", "20260101"] = {NAME: chance.randbytes(chance.randrange(1, 200_000))}
+    dumps.heeds_range = chance.random() < 0.7
+    dumps.cuts = iter([chance.randrange(1, 60_000) for _ in range(3)])
+    assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+    assert list((settings().home / "downloads").iterdir()) == []
+
+
+def test_what_is_there_already_and_longer_than_what_the_site_has_is_not_asked_for_again_and_again(
+    dumps: DumpSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "pause", lambda url, seconds: None)
+    file = discover(fetcher, dumps.url, "xwiki").parts[0].data
+    partial = settings().home / "downloads" / f"{file.sha1}.part"
+    partial.parent.mkdir(parents=True)
+    whole = dumps.dumps["xwiki", "20260101"][NAME]
+    for have in (len(whole) - 100, len(whole), len(whole) + 100):
+        partial.write_bytes(b"x" * have)
+        assert get(dumps, fetcher, []) == whole
+        (settings().home / "lake/objects/raw" / NAME).unlink()
+    dumps.dumps["xwiki", "20260101"][NAME] = whole[:1000]  # made again, and shorter
+    partial.write_bytes(whole[:2000])
+    with pytest.raises(ServiceError, match=r"1,000 of 300,000 bytes came|http_416"):
+        download(fetcher, file, Lake.open().objects, f"raw/{NAME}")
+    assert not partial.exists() or partial.stat().st_size <= 1000  # the site's answer to 2,000 was 416
+    assert get(dumps, fetcher, []) == whole[:1000]
+
+
+def test_a_file_that_is_made_again_while_it_comes_is_taken_as_it_is_then(
+    dumps: DumpSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "pause", lambda url, seconds: None)
+    file = discover(fetcher, dumps.url, "xwiki").parts[0].data
+    dumps.cut_after = 100_000
+
+    def made_again(done: int) -> None:
+        dumps.dumps["xwiki", "20260101"][NAME] = random.Random(2).randbytes(300_000)
+
+    with pytest.raises(ServiceError, match="SHA-1"):
+        download(fetcher, file, Lake.open().objects, f"raw/{NAME}", made_again)
+    assert get(dumps, fetcher, []) == random.Random(2).randbytes(300_000)
+
+
+def test_without_a_checksum_a_size_must_be_right(dumps: DumpSite, fetcher: Fetcher) -> None:
+    file = replace(discover(fetcher, dumps.url, "xwiki").parts[0].data, sha1="")
+    objects = Lake.open().objects
+    objects.put("raw/x", b"of another time")
+    assert objects.get(download(fetcher, file, objects, "raw/x")) == dumps.dumps["xwiki", "20260101"][NAME]
+
+
+def test_a_mirror_without_statuses_is_named_and_one_that_lacks_the_newest_gives_an_older_dump(
+    dumps: DumpSite, fetcher: Fetcher
+) -> None:
+    dumps.dumps["xwiki", "20260201"] = {NAME: b"later"}
+    dumps.status_less = {"20260201"}
+    news: list[str] = []
+    assert discover(fetcher, dumps.url, "xwiki", say=news.append).date == "20260101"
+    assert "20260201/ is not finished (its articles are not begun); taking that of 20260101" in news[0]
+    dumps.status_less = {"20260101", "20260201"}
+    with pytest.raises(InputError, match=r"no dump at .*/xwiki/ has a dumpstatus.json; .*--file"):
+        discover(fetcher, dumps.url, "xwiki")
+    with pytest.raises(InputError, match=r"20260101/dumpstatus.json cannot be read \(http_404\)"):
+        discover(fetcher, dumps.url, "xwiki", "20260101")
+
+
+@pytest.mark.parametrize("state", ["waiting", "in-progress", "failed"])
+def test_a_dump_in_many_files_is_taken_when_all_are_done(dumps: DumpSite, fetcher: Fetcher, state: str) -> None:
+    stem = "xwiki-20260101-pages-articles-multistream"
+    ranges = ("1.xml-p1p41242", "2.xml-p41243p151573", "10.xml-p151574p1651573", "10.xml-p1651574p2000000")
+    names = [f"{stem}{pages}.bz2" for pages in ranges]
+    indexes = [name.replace("multistream", "multistream-index").replace(".xml", ".txt") for name in names]
+    dumps.dumps["xwiki", "20260101"] = {name: name.encode() for name in sorted(names + indexes)}
+    dumps.in_progress, dumps.state = {"20260101"}, state
+    with pytest.raises(UnfinishedError, match=f"its articles are {state}"):
+        discover(fetcher, dumps.url, "xwiki")
+    dumps.in_progress = set()
+    parts = discover(fetcher, dumps.url, "xwiki").parts
+    assert [(part.data.name, part.index.name if part.index else "") for part in parts] == list(
+        zip(names, indexes, strict=True)
+    )
+
+
+def test_a_download_that_does_not_fit_is_refused_before_it_begins(dumps: DumpSite, fetcher: Fetcher) -> None:
+    dump = discover(fetcher, dumps.url, "xwiki")
+    (part,) = dump.parts
+    larger = replace(dump, parts=(replace(part, data=replace(part.data, size=10**18)),))
+    with pytest.raises(InputError, match=r"1,000,000,000\.0 GB are to be downloaded"):
+        download_all(larger, Lake.open().objects, [("raw/x", "")], "xwiki", lambda *about: Bar(*about[1:]))
+    assert dumps.downloads() == []
+
+
+def test_a_disk_that_fills_up_is_named_and_what_came_is_kept(dumps: DumpSite, fetcher: Fetcher) -> None:
+    file = discover(fetcher, dumps.url, "xwiki").parts[0].data
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # stands in for the disk: EFBIG, not ENOSPC
+    try:
+        with pytest.raises(OSError, match=rf"{file.sha1}.part") as full:
+            download(fetcher, file, Lake.open().objects, f"raw/{NAME}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert full.value.errno == errno.EFBIG
+    assert (settings().home / "downloads" / f"{file.sha1}.part").stat().st_size == 100_000
+    assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+    assert dumps.downloads()[-1]["Range"] == "bytes=100000-"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_date_to_come_back_at_is_heeded_and_one_too_far_away_ends_the_download(
+    dumps: DumpSite, fetcher: Fetcher, status: int
+) -> None:
+    dumps.busy, dumps.busy_status = 1, status
+    dumps.retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+    started = time.monotonic()
+    assert get(dumps, fetcher, []) == dumps.dumps["xwiki", "20260101"][NAME]
+    assert time.monotonic() - started >= 1.5  # a date has whole seconds
+    (settings().home / "lake/objects/raw" / NAME).unlink()
+    dumps.busy, dumps.retry_after = 1, "7200"
+    with pytest.raises(ServiceError, match=f"http_{status}, the site asks for 7,200 s of rest; run the same command"):
+        get(dumps, fetcher, [])
 
 
 def test_a_busy_site_is_left_alone_as_long_as_it_asks(dumps: DumpSite, fetcher: Fetcher) -> None:

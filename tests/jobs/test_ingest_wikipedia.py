@@ -116,6 +116,17 @@ def test_pages_that_a_complete_dump_no_longer_holds_become_tombstones_until_they
     assert report["by_namespace"] == {"0": 7} and report["failures"] == {}
 
 
+def test_lists_of_pages_hold_nothing_of_a_reading_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(export({1: (1, ARTICLE), 2: (2, ARTICLE)}))
+    lists = Path(wikipedia(file=str(tmp_path / "a.xml"))["page_lists"].removeprefix("file://"))
+    shutil.rmtree(Path(os.environ["LMFLOW_HOME"]) / "lake/tombstones")  # as if killed before the end
+    # More cores had cut it into more parts, and one list was being written.
+    shutil.copy(lists / "part-00000.parquet", lists / "part-00007.parquet")
+    (lists / ".part-00003.parquet.0123abcd").write_bytes(b"PAR1")
+    assert wikipedia(file=str(tmp_path / "a.xml"))["unchanged"] == 2
+    assert [path.name for path in lists.iterdir()] == ["part-00000.parquet"]
+
+
 def test_an_older_dump_read_later_buries_nothing(site: DumpSite) -> None:
     offer(site, "20260101", {1: (101, ARTICLE)})
     offer(site, "20260201", {1: (101, ARTICLE), 2: (102, ARTICLE)})

@@ -39,6 +39,20 @@ def test_what_is_written_in_place_is_stored_whole_or_not_at_all(tmp_path: Path) 
     assert [each.name for each in path.parent.iterdir()] == ["a"]
 
 
+def test_what_is_taken_is_moved_and_on_another_disk_copied(tmp_path: Path) -> None:
+    objects = Lake(f"file://{tmp_path}/lake").objects
+    folders = [tmp_path, *(path for path in [Path("/dev/shm")] if path.is_dir())]
+    for folder in folders:
+        source = folder / f"{tmp_path.parent.name}-{tmp_path.name}.part"
+        source.write_bytes(b"dump")
+        inode = source.stat().st_ino
+        objects.take("raw/a", source)
+        assert objects.get("raw/a") == b"dump" and not source.exists()
+        stored = objects.local("raw/a").stat()
+        assert (stored.st_ino == inode) == (folder == tmp_path)
+    assert [each.name for each in objects.local("raw/a").parent.iterdir()] == ["a"]
+
+
 def test_a_missing_object_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no object file://.*/raw/nothing"):
         Lake(f"file://{tmp_path}/lake").objects.get("raw/nothing")

@@ -12,7 +12,7 @@ from typing import Final, Literal
 _NAMES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _CATEGORIES: Final = frozenset(_NAMES["categories"].split())
 _HIDDEN: Final = frozenset(_NAMES["files"].split()) | _CATEGORIES
-_LANGUAGE = re.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z]{2,8})*")
+_LANGUAGE = re.compile(r"(?:[a-z]{2,3}|simple)(?:-(?:x|[a-z]{2,9}))*")  # be-x-old, zh-classical
 _PROJECTS: Final = frozenset(_NAMES["projects"].split())
 _IMAGE_NAME = re.compile(r"\.(?:jpe?g|png|svg|gif|tiff?|webp|ogg|oga|ogv|webm|djvu|pdf|mp3|mid)\s*$", re.IGNORECASE)
 

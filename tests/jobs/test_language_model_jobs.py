@@ -61,7 +61,7 @@ def test_a_corpus_becomes_three_scored_models_and_a_second_pass_trains_nothing(
     make_corpus()
     built = build_dataset.run(build_dataset.BuildDataset(lang="en", vocabulary=300), PROGRESS)
     assert built["splits"]["test"]["documents"] == 12
-    tokenizer = mlflow.pyfunc.load_model(built["tokenizer"])
+    tokenizer = tracking.load_model(built["tokenizer"])
     ids = tokenizer.predict(pd.DataFrame({"text": ["The cat. 猫"]}))[0]
     back = tokenizer.predict(pd.DataFrame({"text": [" ".join(map(str, ids))]}), params={"task": "decode"})
     assert list(back) == ["The cat. 猫"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,10 @@ def social() -> dict[str, Any]:
 def health_of(result: dict[str, Any]) -> dict[str, Any]:
     client = mlflow.MlflowClient()
     assert any(file.path == "plots/health.png" for file in client.list_artifacts(result["run_id"], "plots"))
-    found: dict[str, Any] = json.loads(Path(client.download_artifacts(result["run_id"], "health.json")).read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        found: dict[str, Any] = json.loads(
+            Path(client.download_artifacts(result["run_id"], "health.json", folder)).read_text()
+        )
     return found
 
 

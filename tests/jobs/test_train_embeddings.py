@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +97,9 @@ def test_the_corpus_becomes_a_judged_model_once(mlflow_server: str) -> None:
 
 
 def load(name: str, version: int) -> Any:
-    import mlflow
     import pandas as pd
 
-    model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    model = tracking.load_model(f"models:/{name}/{version}")
     original = model.predict
     model.predict = lambda rows, params=None: original(pd.DataFrame(rows), params=params)
     return model
@@ -121,7 +121,8 @@ def test_a_plain_file_trains_to_the_same_bytes_twice_and_its_model_answers_witho
     # Under another name, so that it is not found done; neither has a champion that it would be turned to.
     options = TrainEmbeddingsOptions(lang="de", cbow=True, dim=20, epochs=2, workers=1, train_file=file)
     runs = [result["run_id"], run(options, Progress())["run_id"]]
-    paths = [Path(tracking.client().download_artifacts(run_id, "vectors/vectors.bin")) for run_id in runs]
+    folders = [Path(tempfile.mkdtemp(dir=tmp_path)) for _ in runs]
+    paths = [tracking.download(run_id, "vectors/vectors.bin", folders[number]) for number, run_id in enumerate(runs)]
     assert len({hashlib.sha256(path.read_bytes()).digest() for path in paths}) == 1
     script = """
 import json, sys, pandas as pd, mlflow
@@ -213,7 +214,7 @@ def test_other_algorithms_end_in_the_same_kind_of_model(mlflow_server: str, tmp_
 
 
 def test_an_update_learns_what_was_added_and_says_what_moved(
-    mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+    mlflow_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     corpus(lee_documents(batch=21, count=280))
     if registry.aliases("embeddings-en").get("champion"):  # of another test: it would be gone on from
@@ -257,7 +258,7 @@ def test_an_update_learns_what_was_added_and_says_what_moved(
         with pytest.raises(InputError, match=says):
             run(TrainEmbeddingsOptions(lang="en", **{**FAST, **wrong}), Progress())
 
-    files = Path(tracking.client().download_artifacts(update["run_id"], ""))
+    files = tracking.download(update["run_id"], "", tmp_path)
     assert json.loads((files / "drift.json").read_text())["added"] and (files / "plots" / "words.png").stat().st_size
     anew = run(newest.model_copy(update={"dim": 20}), Progress())  # no version has 20 dimensions
     assert anew["words"] > parent["words"] and "aligned_to" not in registry.versions("embeddings-en")[-1].tags

@@ -67,9 +67,9 @@ def numbers(text: str) -> Counter[str]:
     return Counter("".join(str(unicodedata.digit(char)) for char in run) for run in _NUMBER.findall(text))
 
 
-def snippets() -> list[Snippet]:
-    """All of snippets.toml."""
-    data = tomllib.loads(Path(__file__).with_name("snippets.toml").read_text(encoding="utf-8"))
+def snippets(name: str = "snippets") -> list[Snippet]:
+    """All of snippets.toml, or of another list beside it."""
+    data = tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
     return [
         Snippet(
             one["lang"],

@@ -14,6 +14,7 @@ _SUPERSCRIPTS: Final = str.maketrans({char: f"^{number}" for number, char in enu
 _SUPERSCRIPT_RUN = re.compile(r"\^\d(?:\^\d)*")
 #: What writes numbers in groups; an ordinary blank only before three digits (66 000 000 in French, Russian, Swedish).
 _SEPARATOR = re.compile(r"(?<=\d)(?:[.,٫٬'’\u00a0\u202f\u2009](?=\d)| (?=\d{3}(?!\d)))")
+_LOWERED_RUN = re.compile(r"(?<=\d)([₀-₉]+)")
 _UNIT_EXPONENT = re.compile(r"(?<=[^\W\d_])\^\d+")
 #: A digit glued to a Latin letter belongs to a unit or a name (m2, H2O, CO2), not to a number.
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d+")
@@ -62,7 +63,7 @@ class Score:
 def numbers(text: str) -> Counter[str]:
     """Every number of a text as ASCII digits without separators."""
     text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].replace("^", ""), text.translate(_SUPERSCRIPTS))
-    text = _UNIT_EXPONENT.sub("", text)
+    text = _LOWERED_RUN.sub(r" \1", _UNIT_EXPONENT.sub("", text))
     text = _SEPARATOR.sub("", unicodedata.normalize("NFKC", text).replace("\u2044", "/"))
     return Counter("".join(str(unicodedata.digit(char)) for char in run) for run in _NUMBER.findall(text))
 

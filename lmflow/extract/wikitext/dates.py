@@ -28,6 +28,8 @@ _AGED: Final = {
 
 #: Editions that write `13 (25) июля 1826`.
 _JULIAN_FIRST: Final = ("ru", "uk", "be")
+#: `18 April 1999`.
+_WRITTEN_OUT: Final = re.compile(r"[^\W\d_].*\b\d{4}$|^\d{4}\b.*[^\W\d_]")
 _ROMAN: Final = re.compile(r"[IVXL]+")
 _AS_OF: Final = {"zh": "截至{}", "ja": "{}現在"}
 _CIRCA: Final = {"zh": "约", "fr": "v. ", "ru": "ок. "}
@@ -45,7 +47,15 @@ def date(args: Arguments) -> str:
         return date_of(parts, args.lang, day_first) or " ".join(parts[:3])
     if len(parts) == 2 and all(part.isdecimal() for part in parts) and 1 <= int(parts[1]) <= 12:
         return locales.date(int(parts[0]), int(parts[1]), 0, args.lang)
+    if len(parts) == 2 and all(_WRITTEN_OUT.search(part) for part in parts):  # a death, and a birth for the age
+        return parts[0]
     return _iso(parts[0], args.lang) if len(parts) == 1 else " ".join(parts)
+
+
+def date_range(args: Arguments) -> str:
+    """`{{start and end dates|2011|3|11|2011|3|15}}`: both dates."""
+    ends = (args.positional[:3], args.positional[3:6])
+    return " – ".join(date(Arguments(end, args.named, args.lang)) for end in ends if any(end))
 
 
 def age(args: Arguments) -> str | None:

@@ -21,6 +21,7 @@ _LONGEST: Final = 400
 _SEVERAL = re.compile(r"\|[^|{}]*[^|{}\s][^|{}]*\|")
 #: A value stands after a gap, a bracket or a quotation mark; a footnote hangs on a word.
 _GAP: Final = frozenset(" \u00a0\t([（「『“„«\"'—–-/~≈>")
+_CJK_GAP: Final = frozenset("，、；《〈〔")
 _IDEOGRAPH = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 _CODE: Final = re.compile(r"(?:[^\W\d_]{1,5}[- ])?([a-z]{2,3})")
 _NUMBER: Final = re.compile(r"[-+−–]?\d[\d.,٫٬ \u00a0]*")
@@ -48,7 +49,7 @@ def may_show_words(markup: str, start: int, end: int, name: str) -> bool:
     if before in _GAP:
         line = markup[max(0, start - 60) : start].rpartition("\n")[2].rstrip()
         return bool(line.strip("*#:;|! \t")) and line[-1] != "|"  # not the beginning of a line or of a cell
-    return bool(_IDEOGRAPH.match(before) and _IDEOGRAPH.search(markup, bar, end))
+    return bool((before in _CJK_GAP or _IDEOGRAPH.match(before)) and _IDEOGRAPH.search(markup, bar, end))
 
 
 def guess(name: str, args: Arguments) -> str:

@@ -95,9 +95,12 @@ def language(code: str, lang: str) -> str:
 def language_label(code: str, lang: str) -> str:
     """How an article names the language of a foreign word: `English`, `englisch`, `англ.`; empty when it is not known.
 
-    Russian and Ukrainian editions abbreviate; a language whose abbreviation is not listed is named in full.
+    Russian and Ukrainian editions abbreviate, the Czech one has an adverb; a language whose abbreviation is
+    not listed is named in full.
     """
     short = _ABBREVIATED.get(lang, {}).get(code)
+    if lang == "cs":  # an adverb, which CLDR lacks
+        return short or ""
     name = short or language(code, lang)
     return name.lower() if lang in ("de", "ru", "uk") else name
 

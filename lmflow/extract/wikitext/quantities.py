@@ -22,7 +22,16 @@ _UNITS: Final = {
     "sqkm": "km²", "sqm": "m²", "cuyd": "cu yd", "e6t": "million tonnes", "e3": "thousand", "e6": "million",
 }  # fmt: skip
 _SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
-_EXPONENT: Final = re.compile(r"[-+−–]?\d{1,12}")
+_SUBSCRIPT: Final = str.maketrans("0123456789+-−–", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋")
+_DIGITS_AND_SIGNS: Final = re.compile(r"[-+−–\d]{1,12}")
+#: An exponent of more than that: decimals, or letters with digits or signs of arithmetic; and one variable.
+_EXPRESSION: Final = re.compile(
+    r"(?=[^\d+−–/·×*-]*[\d+−–/·×*-])(?=[^\da-zα-ω]*[\da-zα-ω])"
+    r"[-+−–]?[(]?[\da-zα-ω][\da-zα-ω+−–/·×*.,() -]*|[ijkmnpqtxy]"
+)
+#: Numbers of notes behind a word, `1,9` and `(1)`, and points of a tie-break, `7–6<sup>(8–6)</sup>`.
+_NOTES: Final = re.compile(r"\d+(?:, ?\d+)+|\([\d–-]+\)")
+_ORDINAL: Final = re.compile(r"\d*(?:st|nd|rd|th|er|re|e|es|de|d|o|a|os|as)|[a-z](?:[,/–-] ?[a-z])+|[a-z]-?[a-z]*")
 _RUPEES: Final = {
     "k": "thousand", "t": "thousand", "l": "lakh", "m": "million", "c": "crore", "b": "billion", "lc": "lakh crore",
 }  # fmt: skip
@@ -88,10 +97,55 @@ def fraction(args: Arguments) -> str:
     return f"{parts[0]}/{parts[1]}" if len(parts) == 2 else f"{parts[0]} {parts[1]}/{parts[2]}" if parts else ""
 
 
+def raised(text: str, before: str) -> str:
+    """What is raised behind a character: `⁶`, `^(n+1)`, `^n`; words, ordinals and marks of notes as they stand."""
+    text = text.strip()
+    if _DIGITS_AND_SIGNS.fullmatch(text):
+        return text.translate(_SUPERSCRIPT)
+    if _NOTES.fullmatch(text) and not (before.isdecimal() and text[0] != "("):
+        return text
+    if not (before.isalnum() or before in (")", "]")) or not _EXPRESSION.fullmatch(text):
+        return text
+    if len(text) == 1:
+        return f"^{text}" if before.isdecimal() else text
+    return text if _ORDINAL.fullmatch(text) else f"^{text}" if text.startswith("(") else f"^({text})"
+
+
+def lowered(text: str) -> str:
+    """What is lowered beside a digit: `₂`; words as they stand."""
+    return text.translate(_SUBSCRIPT) if _DIGITS_AND_SIGNS.fullmatch(text) else text
+
+
 def superscript(args: Arguments) -> str:
     """`10{{sup|6}}` as `10⁶`, like `10<sup>6</sup>`; raised words stay as they are."""
-    raised = args.at(0) or args.named.get("text", "")
-    return raised.translate(_SUPERSCRIPT) if _EXPONENT.fullmatch(raised) else raised
+    return raised(args.at(0) or args.named.get("text", ""), "0")
+
+
+def above_and_below(args: Arguments) -> str:
+    """`1.5{{su|p=+0.3|b=−0.2}}` as `1.5 +0.3 −0.2`, `Σ{{su|p=2|b=1}}` as `Σ²₁`."""
+    named = args.named
+    above, below = (named.get(key) or args.at(place) for key, place in (("p", 0), ("b", 1)))
+    if (above.isdecimal() and below.isdecimal()) or not (above and below):
+        return raised(above, "0") + lowered(below)
+    return f" {above} {below}"
+
+
+def subscript_and_superscript(args: Arguments) -> str:
+    """`{{subsup|x|1|2}}` as `x₁²`."""
+    return args.at(0) + lowered(args.at(1)) + raised(args.at(2), "x")
+
+
+def formula_of_elements(args: Arguments) -> str:
+    """`{{chem|H|2|O}}` as `H2O`, `{{chem|SO|4|2-}}` as `SO4²⁻`, `{{chem|238|92|U}}` as `²³⁸₉₂U`."""
+    shown = ""
+    for place, part in enumerate(args.positional):
+        if part.isdecimal() and not shown.strip("⁰¹²³⁴⁵⁶⁷⁸⁹"):
+            shown += part.translate(_SUBSCRIPT if shown else _SUPERSCRIPT)
+        elif place and part[-1:] in ("+", "-", "−", "–") and _DIGITS_AND_SIGNS.fullmatch(part):
+            shown += part.translate(_SUPERSCRIPT)
+        else:
+            shown += part
+    return shown
 
 
 def root(args: Arguments) -> str:

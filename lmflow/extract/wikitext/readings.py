@@ -6,6 +6,7 @@ template's source could compute (the miles behind the kilometres) are left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -24,13 +25,18 @@ _CHINESE_LABELS: Final = {
     "t": "traditional Chinese",
     "p": "pinyin",
     "w": "Wade–Giles",
+    "j": "Jyutping",
+    "cy": "Cantonese Yale",
+    "poj": "Pe̍h-ōe-jī",
+    "l": "lit.",
 }
 _KOREAN_LABELS: Final = {"hangul": "Korean", "hanja": "Hanja", "rr": "RR", "mr": "MR"}
 #: Editions whose `lang-xx` templates say the language's name (or its abbreviation, see locales.toml), and how.
 _LABELLED: Final = {
     **dict.fromkeys(("en", "simple", "ja", "ko", "hi", "id", "ms", "tr", "bn", "ta", "te", "sw", "ur"), "{}: {}"),
+    **dict.fromkeys(("th", "sv", "no", "nn", "da", "nl", "ro", "ml", "mr", "kn", "gu", "pa", "ne", "si"), "{}: {}"),
     **dict.fromkeys(("zh", "wuu", "gan"), "{}：{}"),
-    **dict.fromkeys(("ru", "uk", "de"), "{} {}"),
+    **dict.fromkeys(("ru", "uk", "de", "cs"), "{} {}"),
     "es": "en {}: {}",
     "pt": "em {}: {}",
     "ar": "ب{}: {}",
@@ -39,6 +45,7 @@ _LABELLED: Final = {
 _SPEAKERS: Final = frozenset(
     ("us", "uk", "lang", "local", "pron", "also", "usalso", "ukalso", "uslang", "uklang", "us also", "uk also", "audio")
 )
+_PLACE: Final = re.compile(r"\$(\d)")
 _TEXT_NAMES: Final = (
     "text",
     "quote",
@@ -51,6 +58,14 @@ _TEXT_NAMES: Final = (
     "цитата",
     "quotation",
     "nombre",
+    "תוכן",
+    "متن",
+    "نص",
+    "tekst",
+    "treść",
+    "текст",
+    "内容",
+    "본문",
 )
 
 
@@ -87,6 +102,25 @@ def before(prefix: str) -> Renderer:
 def after(suffix: str) -> Renderer:
     """The first argument before a suffix."""
     return lambda args: f"{args.at(0)}{suffix}"
+
+
+def or_else(text: str) -> Renderer:
+    """The first argument, a text without one: `{{yes}}`, `{{yes|2 of 3}}`."""
+    return lambda args: args.at(0) or text
+
+
+def written(pattern: str) -> Renderer:
+    """Arguments in the places that a pattern gives them; what stands in brackets goes where its argument is missing."""
+    parts = re.split(r"\[([^\[\]]*)\]", pattern)
+
+    def render(args: Arguments) -> str:
+        return "".join(
+            _PLACE.sub(lambda place: args.at(int(place[1]) - 1), part)
+            for number, part in enumerate(parts)
+            if number % 2 == 0 or all(args.at(int(place) - 1) for place in _PLACE.findall(part))
+        ).strip()
+
+    return render
 
 
 def sign(text: str) -> Renderer:
@@ -126,7 +160,7 @@ def chinese_names(args: Arguments) -> str:
     names = [(label, args.named[key]) for key, label in _CHINESE_LABELS.items() if args.named.get(key)]
     labels = args.lang in ("en", "simple")
     shown = "; ".join(f"{label}: {name}" if labels else name for label, name in names)
-    return shown or _labelled("zh", args.at(0), "", args.lang)
+    return shown or _labelled("zh", Arguments(args.positional[:1], {}, args.lang), 0)
 
 
 def korean_names(args: Arguments) -> str | None:
@@ -199,21 +233,27 @@ def labelled(code: str) -> Renderer:
     """`{{lang-de|Berlin}}`: the text, after the language's name where the edition shows it."""
 
     def render(args: Arguments) -> str:
-        return _labelled(code, args.at(0) or args.named.get("text", ""), args.at(1), args.lang)
+        return _labelled(code, args, 0)
 
     return render
 
 
 def langx(args: Arguments) -> str:
     """`{{langx|de|Berlin}}`."""
-    return _labelled(args.at(0), args.at(1) or args.named.get("text", ""), args.at(2), args.lang)
+    return _labelled(args.at(0), args, 1)
 
 
-def _labelled(code: str, text: str, reading: str, lang: str) -> str:
+def _labelled(code: str, args: Arguments, place: int) -> str:
+    """The text at a place, its transliteration and its meaning behind it, after the language's name."""
+    text, lang = args.at(place) or args.named.get("text", ""), args.lang
     if not text:
         return ""
+    reading = args.at(place + 1) or args.named.get("translit", "")
     if reading and lang in ("en", "simple", "de"):
         text += f" {reading}" if lang == "de" else f", romanized: {reading}"
+    meaning = args.at(place + 2) or args.named.get("lit", "") or args.named.get("translation", "")
+    if meaning and lang in ("en", "simple"):
+        text += f", lit. '{meaning}'"
     label = _LABELLED.get(lang)
     name = locales.language_label(code, lang) if label else ""
     return label.format(name, text) if label and name else text
@@ -274,10 +314,14 @@ READINGS: Final[dict[str, Renderer]] = {
     "fraction": quantities.fraction,
     "superscript": quantities.superscript,
     "root": quantities.root,
+    "above_and_below": quantities.above_and_below,
+    "subscript_and_superscript": quantities.subscript_and_superscript,
+    "formula_of_elements": quantities.formula_of_elements,
     "value": quantities.value,
     "as_of": dates.as_of,
     "circa": dates.circa,
     "date": dates.date,
+    "date_range": dates.date_range,
     "old_style": dates.old_style,
     "julian": dates.julian,
     "age": dates.age,
@@ -318,6 +362,10 @@ READINGS: Final[dict[str, Renderer]] = {
     "interlanguage": links.interlanguage,
     "not_translated": links.not_translated,
     "langx": langx,
+    "in_language": lambda args: f"{locales.language_label(args.at(0), args.lang)} {args.at(1)}".strip(),
+    "lower_case": lambda args: args.at(0).lower(),
+    "upper_case": lambda args: args.at(0).upper(),
+    "national_team": lambda args: locales.country(args.at(1), args.lang) or None,
     "country": country,
     "height": quantities.height,
     "coordinates": quantities.coordinates,
@@ -340,4 +388,6 @@ WITH_TEXT: Final[dict[str, Callable[[str], Renderer]]] = {
     "vessel": vessel,
     "century": dates.century,
     "sign": sign,
+    "or_else": or_else,
+    "written": written,
 }

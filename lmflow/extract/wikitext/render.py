@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from lmflow.extract.wikitext.arguments import arguments
 from lmflow.extract.wikitext.guess import guess
 from lmflow.extract.wikitext.namespaces import is_hidden, looks_like_category
+from lmflow.extract.wikitext.quantities import lowered, raised
 from lmflow.extract.wikitext.quotes import without_quotes
 from lmflow.extract.wikitext.templates import renderer
 
@@ -28,7 +29,7 @@ _MARKS: Final = (
     # An external link, with its label where nothing is nested in it.
     r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*(?:([^\[\]{}<_\n]*+)\])?+"
     r"|\]"
-    r"|<sup>([-+−–\d]{1,12})</sup>"
+    r"|<(su[bp])>([^<>{}\[\]|\n]{1,24})</su[bp]>"
     r"|<(?:span|div|small)\b(?>[^<>]*?display\s*:\s*none)[^<>]*>[^<>\n]*</(?:span|div|small)>"
     r"|</?([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>"
     r"|__(?:[^\W\d_]|_(?!_)){3,40}__"
@@ -69,7 +70,9 @@ _TAGS: Final = {
     "/rt": ")",
 }
 _RUBY_BRACKETS: Final = ("(", "（", "[")
-_SUPERSCRIPT: Final = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
+_RAISED_NUMBER: Final = re.compile(r"[⁰¹²³⁴-⁹]{1,4}")
+_PLAIN: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_LONGEST_RAISED: Final = 24  # characters
 _FRACTION: Final = re.compile(r"\d{1,9}/\d")
 _DEEPEST: Final = 40
 #: Editions written in several scripts, with the variants we prefer, best first.
@@ -126,6 +129,7 @@ class _Rendering:
         self._labels = 0  # external links whose label is being read
         self._in_ruby = False  # whether a reading was put into brackets of ours
         self._verses: int | None = None  # which piece is the first of a poem
+        self._raised: int | None = None  # which piece is the first of something raised
         self.disambiguation = False
         self.hidden_links: list[str] = []
         self.unexpanded: list[str] = []
@@ -156,10 +160,12 @@ class _Rendering:
                 self._put(self._template(token[3], token[4].split("|")))
             elif group == 5:
                 pieces.append(token[5])
-            elif group == 6:
-                pieces.append(token[6].translate(_SUPERSCRIPT))
+            elif group == 7:
+                if token[6] == "sub" and self._last() in ("/", "⁄") and self._over(token[7]):
+                    continue
+                pieces.append(_shifted(token[6], token[7], self._last(), markup[end : end + 1]))
             else:
-                self._tag(token[7].lower(), markup[start + 1] == "/")
+                self._tag(token[8].lower(), markup[start + 1] == "/")
         pieces.append(markup[position:])
 
     def finish(self) -> str:
@@ -198,6 +204,8 @@ class _Rendering:
         """An HTML tag: a new line, a cell, brackets around a reading, or nothing."""
         put = _TAGS.get(f"/{name}" if closing else name)
         if put is None:
+            if name == "sup":
+                self._superscript(closing)
             return
         if name == "rt":
             if not closing:
@@ -208,6 +216,25 @@ class _Rendering:
         elif name == "poem":
             self._poem(closing)
         self._put(put)
+
+    def _over(self, below: str) -> bool:
+        """Makes a fraction of a raised number, a stroke and a lowered one: `8<sup>1</sup>/<sub>2</sub>` is `8 1/2`."""
+        pieces = self._pieces
+        if len(pieces) < 2 or len(pieces[-1]) > 1 or not below.isdecimal() or not _RAISED_NUMBER.fullmatch(pieces[-2]):
+            return False
+        del pieces[-1]
+        above = pieces.pop().translate(_PLAIN)
+        pieces.append(f"{' ' if self._last().isdecimal() else ''}{above}/{below}")
+        return True
+
+    def _superscript(self, closing: bool) -> None:
+        """Where something raised begins that holds more than plain text; where it ends, what it came to is raised."""
+        if closing and self._raised is not None:
+            raised = "".join(self._pieces[self._raised :])
+            before = self._pieces[self._raised - 1][-1:] if self._raised else ""
+            if raised and len(raised) <= _LONGEST_RAISED:
+                self._pieces[self._raised :] = [_shifted("sup", raised, before, "")]
+        self._raised = None if closing else len(self._pieces)
 
     def _poem(self, closing: bool) -> None:
         """Where a poem begins; where it ends, its lines get a blank line between them, so that each stays a line."""
@@ -279,13 +306,13 @@ class _Rendering:
         if words is None:
             self.unexpanded.append(name.strip().rstrip(":"))
             return ""
-        if words[:1].isdecimal() and _FRACTION.match(words) and self._stands_on_digit():
+        if words[:1].isdecimal() and _FRACTION.match(words) and self._last().isdecimal():
             return f" {words}"  # 8{{frac|1|2}}
         return words
 
-    def _stands_on_digit(self) -> bool:
-        """Whether the text so far ends in a digit."""
-        return bool(self._pieces) and self._pieces[-1][-1:].isdecimal()
+    def _last(self) -> str:
+        """The last character so far."""
+        return self._pieces[-1][-1:] if self._pieces else ""
 
     def _variant(self, parts: list[str]) -> str:
         """`-{zh-hans:信息;zh-hant:資訊}-` in the variant we prefer; hidden rules show nothing."""
@@ -298,6 +325,13 @@ class _Rendering:
         if not found:
             return content
         return next((found[variant] for variant in self._variants if variant in found), next(iter(found.values())))
+
+
+def _shifted(tag: str, text: str, before: str, after: str) -> str:
+    """What is raised or lowered, kept from running into a number beside it: `10⁶`, `2^(n+1)`, `101₂`, `H2O`."""
+    if tag == "sup":
+        return raised(text, before)
+    return lowered(text) if before.isdecimal() or after.isdecimal() else text
 
 
 def _is_alone(markup: str, start: int, end: int) -> bool:

@@ -23,10 +23,17 @@ Dropped = Literal["noise", "disambiguation", "lost"]
 @lru_cache(maxsize=65536)
 def renderer(name: str, lang: str) -> Renderer | None:
     """The function for a template of this edition, None for one that is not listed."""
-    key = " ".join(name.replace("_", " ").split()).lower().removeprefix("template:")
-    found = _country(name, lang) or _BY_LANGUAGE.get(lang.partition("-")[0], {}).get(key) or _SHARED.get(key)
+    name = " ".join(name.replace("_", " ").split())
+    key = name.lower().removeprefix("template:")
+    edition = lang.partition("-")[0]
+    found = _country(name, lang) or _BY_LANGUAGE.get(edition, {}).get(key)
+    if found is None and (neighbour := _NEIGHBOURS.get(edition)):
+        found = _BY_LANGUAGE.get(neighbour, {}).get(key)
+    found = found or _SHARED.get(key)
     if found is None:
         found = next((render for prefix, render in _PREFIXES.items() if key.startswith(prefix)), None)
+    if found is None and key.startswith(_TITLED):
+        found = literal(next(name[len(prefix) :] for prefix in _TITLED if key.startswith(prefix)).strip())
     if found is None and key.startswith("lang-"):
         found = labelled(key[5:])
     if found is None and lang == "de" and (german := _GERMAN.fullmatch(name)) and locales.is_language(german[1]):
@@ -88,6 +95,10 @@ _DATA: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encod
 _NOISE: Final = tuple(_DATA.pop("noise"))
 _NOISE_NAMES: Final = frozenset(_DATA.pop("noise_names"))
 _DISAMBIGUATION: Final = frozenset(_DATA.pop("disambiguation"))
+_NEIGHBOURS: Final[dict[str, str]] = {
+    edition: neighbour for neighbour, editions in _DATA.pop("neighbours").items() for edition in editions.split()
+}
+_TITLED: Final = tuple(_DATA.pop("titled"))
 _PREFIXES: Final = _table(_DATA.pop("prefixes"))
 _BY_LANGUAGE: Final = {language: _table(section) for language, section in _DATA.items()}
 _SHARED: Final = _BY_LANGUAGE.pop("shared")

@@ -1,0 +1,107 @@
+"""What templates of dates, spans, eras and ages show, edition by edition."""
+
+import pytest
+
+from lmflow.extract.wikitext import plain
+
+TABLE = [
+    # Dates
+    ("en", "{{start date|1969|7|20|df=y}}", "20 July 1969"),
+    ("en", "{{start date|2001|5}}", "May 2001"),
+    ("en", "{{death date and age|1955|4|18|1879|3|14}}", "April 18, 1955 (aged 76)"),
+    ("en", "{{OldStyleDate|2 May|1729|21 April}}", "2 May [O.S. 21 April] 1729"),
+    ("ru", "{{OldStyleDate|6 июня|1799|26 мая}}", "26 мая (6 июня) 1799"),
+    ("ru", "{{OldStyleDate|25|июля|1826 года|13}}", "13 (25) июля 1826 года"),
+    ("ru", "{{OldStyleDate|28 августа||1916 года|15}}", "15 (28) августа 1916 года"),
+    ("ru", "{{OldStyleDate|3|июня||21|мая}}", "21 мая (3 июня)"),
+    ("uk", "{{OldStyleDate|4|січня|1915|22|грудня|1914}}", "22 грудня 1914 (4 січня 1915)"),
+    ("ru", "{{OldStyleDate|3|июня|1900}}", "3 июня 1900"),
+    ("ru", "{{СС3|10.04.1870}} и {{СС3|8.4.1765}}", "10 (22) апреля 1870 и 8 (19) апреля 1765"),
+    ("ru", "{{СС3|20.2.1900}} и {{СС3|25.12.1899}}", "20 февраля (4 марта) 1900 и 25 декабря 1899 (6 января 1900)"),
+    ("en", "{{Dash year|1943|1945}}", "1943–1945"),
+    ("en", "{{as of|2011|5|lc=y}}", "as of May 2011"),
+    ("en", "{{As of|2008|alt=Since 2008}}", "Since 2008"),
+    ("zh", "{{as of|2011|5}}", "截至2011年5月"),
+    ("zh", "{{出生日期及年齡|1962|5|2}}", "1962年5月2日"),
+    ("zh", "{{死亡日期及年齡|1955|4|18|1879|3|14}}", "1955年4月18日（76岁）"),
+    ("zh", "{{bd|1879年|3月14日|1955年|4月18日}}", "（1879年3月14日－1955年4月18日）"),
+    ("ja", "{{as of|2011}}", "2011年現在"),
+    ("ja", "{{生年月日と年齢|1962|5|2}}", "1962年5月2日"),
+    ("ja", "{{死亡年月日と没年齢|1879|3|14|1955|4|18}}", "1955年4月18日（76歳没）"),
+    ("ar", "{{تاريخ ميلاد وعمر|1962|5|2}}", "2 مايو 1962"),
+    ("hi", "{{जन्म तिथि|1879|3|14}}", "14 मार्च 1879"),
+    ("de", "{{dts|1969|7|20}}", "20. Juli 1969"),
+    ("fr", "{{date|14|mars|1879|en aéronautique}}", "14 mars 1879"),
+    ("fr", "{{date||mars|1879}}", "mars 1879"),
+    ("fr", "{{date|1|janvier|1900}}, {{date de naissance|1|5|1879}}", "1er janvier 1900, 1er mai 1879"),
+    ("fa", "{{تاریخ تولد|1962|5|2}}", "۲ مهٔ ۱۹۶۲"),
+    ("fr", "{{date de naissance|14|3|1879}}", "14 mars 1879"),
+    ("fr", "{{date de décès|18|4|1955|14|3|1879}}", "18 avril 1955 (à 76 ans)"),
+    ("fr", "{{s-|XVI}}", "XVIe siècle"),
+    ("fr", "{{s-|XIX|e|}} et {{s|I|er}}", "XIXe siècle et Ier siècle"),
+    ("fr", "{{-s|V|e}} et {{-s-|III|e}}", "Ve siècle av. J.-C. et IIIe siècle av. J.-C."),
+    ("fr", "{{s2|III|e|IX|e}}, {{s2-|XVI|XVII}}", "IIIe et IXe siècles, XVIe et XVIIe siècles"),
+    ("fr", "{{s mini-|XVI|e}}", "XVIe"),
+    ("fr", "{{-s2-|III|e|IX|e}}", "IIIe et IXe siècles av. J.-C."),
+    ("fr", "{{sp|VII|e|ou|VIII|e|}}, {{sp-|I|et le|IV}}", "VIIe ou VIIIe siècle, Ier et le IVe siècle"),
+    ("fr", "{{-sp|IX|e|-|VII|e|s}}", "IXe - VIIe siècles av. J.-C."),
+    ("fr", "{{sp|XVIII|e|et|XIX|e|s}}", "XVIIIe et XIXe siècles"),
+    (
+        "fr",
+        "{{Ier siècle}}, {{IIIe siècle av. J.-C.}}, {{XIe}}, {{Ier millénaire}}",
+        "Ier siècle, IIIe siècle av. J.-C., XIe, Ier millénaire",
+    ),
+    ("es", "{{fecha de fallecimiento|18|4|1955|14|3|1879}}", "18 de abril de 1955 (76 años)"),
+    ("es", "los siglos {{siglo|XIX}} y {{siglo|XX}}", "los siglos XIX y XX"),
+    ("es", "{{siglo|XVI||s}}, {{Siglo|XVI|3=s}}, {{Siglo|XIX||S}}", "siglo XVI, siglo XVI, Siglo XIX"),
+    ("es", "{{siglo|III|a|s}}", "siglo III a. C."),
+    ("ca", "del {{segle|XIX}} i del {{segle|XIII|s}}", "del segle XIX i del segle XIII"),
+    ("ru", "{{дата рождения|14|3|1879}}", "14 марта 1879"),
+    ("it", "{{Data|20|7|1969}}", "20 luglio 1969"),
+    ("pt", "{{dni|2|5|1962}}", "2 de maio de 1962"),
+    ("pt", "{{morte|18|4|1955|14|3|1879}}", "18 de abril de 1955 (76 anos)"),
+    # About when
+    ("en", "{{c.|1510|1516}}", "c. 1510 – c. 1516"),
+    ("en", "{{floruit|1530}} or {{fl.|1530}}", "fl. 1530 or fl. 1530"),
+    ("zh", "{{circa|1900}}", "约1900"),
+    ("fr", "{{vers|1510}}", "v. 1510"),
+    ("ru", "{{около|1900}}", "ок. 1900"),
+    ("es", "50{{aC}} y {{dC|50|1}}", "50 a. C. y 50 d. C."),
+    # Ages, in the order of each edition
+    ("en", "{{age in years|1990|1|1|2020|1|1}}", "30"),
+    ("en", "{{age in days|2020|1|1|2020|3|1}}", "60"),
+    ("en", "{{age in years and days|1992|2|29|2021|3|1}}", "29 years, 0 days"),
+    ("zh", "{{年龄|1990|1|1|2020|1|1}}", "30"),
+    ("ja", "{{年齢|1990|1|1|2020|1|1}}", "30"),
+    ("ar", "{{عمر|1990|1|1|2020|1|1}}", "30"),
+    ("hi", "{{आयु|1990|1|1|2020|1|1}}", "30"),
+    ("de", "{{Alter|1|2|1990|1|1|2020}}", "29"),
+    ("fr", "{{âge|1|2|1990|1|1|2020}}", "29"),
+    ("es", "{{edad|1|2|1990|1|1|2020}}", "29"),
+    ("ru", "{{возраст|1990|2|1|2020|1|1}}", "29"),
+    ("it", "{{età|1990|2|1|2020|1|1}}", "29"),
+    ("pt", "{{idade|1|2|1990|1|1|2020}}", "29"),
+    # Leap days that only the Julian calendar has
+    ("ru", "{{СС3|29.02.1900}} и {{СС3|29.2.1904}}", "29 февраля (13 марта) 1900 и 29 февраля (13 марта) 1904"),
+    ("uk", "{{СС3|10.04.1870}}", "10 (22) квітня 1870"),
+    # Eras
+    ("tr", "{{mö}} 500 ve {{MS|20}}", "MÖ 500 ve MS 20"),
+    ("nl", "50 {{v.Chr.}} en {{n.Chr.|5}}", "50 v.Chr. en 5 n.Chr."),
+    ("sv", "50 {{f.Kr.}} och 5 {{e.Kr.}}", "50 f.Kr. och 5 e.Kr."),
+    ("cs", "50 {{př. n. l.}} a 5 {{n. l.}}", "50 př. n. l. a 5 n. l."),
+    ("el", "50 {{π.Χ.}} και {{πχ|5}}", "50 π.Χ. και 5 π.Χ."),
+    ("pl", "50 {{p.n.e.}}", "50 p.n.e."),
+    ("pt", "50 {{a.C.}}", "50 a.C."),
+    ("ru", "50 год {{до н. э.}}", "50 год до н. э."),
+    ("en", "{{start and end dates|2011|3|11|2011|3|15|df=yes}}", "11 March 2011 – 15 March 2011"),
+    ("en", "{{death-date and age|18 April 1999|7 January 1962}}", "18 April 1999"),
+    ("ro", "{{dn|1962|1|7}}", "7 ianuarie 1962"),
+    ("uk", "{{ДН|7|1|1962}} і {{ДС|18|4|1999}}", "7 січня 1962 і 18 квітня 1999"),
+    ("ar", "{{هـ|1445}}", "1445 هـ"),
+]
+
+
+@pytest.mark.parametrize(("lang", "markup", "text"), TABLE)
+def test_a_template_of_dates_shows_what_a_reader_sees(lang: str, markup: str, text: str) -> None:
+    found = plain(f"a {markup} b", lang)
+    assert (found.text, found.unexpanded) == (f"a {text} b", [])

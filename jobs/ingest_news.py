@@ -137,9 +137,9 @@ def _result(
         "batch_id": batch_id,
         "versions": {"documents": lake.table("documents").version(), "fetches": fetches},
         "requests": {
-            "fetched": sum((not visit.error or visit.error in REFUSALS) and visit.status != 304 for visit in visits),
+            "fetched": sum(not _failed(visit) and visit.status != 304 for visit in visits),
             "not_modified": sum(visit.status == 304 for visit in visits),
-            "failed": sum(bool(visit.error) and visit.error not in REFUSALS for visit in visits),
+            "failed": sum(map(_failed, visits)),
         },
         "unreachable": plan.unreachable,
         "metrics": ingest.metrics(plan.tally, started),
@@ -151,11 +151,12 @@ def _config(options: IngestNews, sources: Mapping[str, NewsSource]) -> dict[str,
 
 
 def _errors(visits: Sequence[Visit]) -> list[dict[str, Any]]:
-    return [
-        {"url": v.url, "error": v.error, "detail": v.detail, "attempts": v.attempts}
-        for v in visits
-        if v.error not in {"", *REFUSALS}
-    ]
+    return [{"url": v.url, "error": v.error, "detail": v.detail, "attempts": v.attempts} for v in visits if _failed(v)]
+
+
+def _failed(visit: Visit) -> bool:
+    """Whether a page could not be had; one that refuses was."""
+    return bool(visit.error) and visit.error not in REFUSALS
 
 
 # Feeds ----------------------------------------------------------------------------------------------------------------
@@ -322,7 +323,7 @@ def _store(
     tally = plan.tally
     for visit in visits:
         if visit.error:
-            kind = "skipped" if visit.error in REFUSALS else "failed"
+            kind = "failed" if _failed(visit) else "skipped"
             tally.add(visit.source, f"{kind}:{visit.error}")
         elif visit.status == 304:
             tally.add(visit.source, UNCHANGED)

@@ -15,7 +15,7 @@ from lmflow.extract.wikitext import plain, to_text
 RESIDUE = ("[[", "]]", "{{", "}}", "{|", "|}", "<ref", "style=")
 WORDS = """[[ ]] [ ] {{ }} {{{ }}} {| |} | ! = == ''' '' <ref> </ref> <ref/> <nowiki> </nowiki> <!-- --> <math> </math>
  <br/> -{ }- convert|5|km lang|de| nowrap| File: Category: zh-hans: ; : * # &#91; &amp; http://x.y [http://x style="a"
- {{cite <table> </table> <sup>2</sup> 北京 text 12.5 style"""
+ {{cite <table> </table> <sup>2</sup> <sup> </sup> <sub>2</sub> / <poem> </poem> <b> 北京 text 12.5 style"""
 FRAGMENTS = st.sampled_from([*WORDS.split(), "\n", "\n\n", " ", "\n|}", "\n{|", "\n|-\n"])
 
 
@@ -115,6 +115,7 @@ def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: s
             "en",
             "- z.\nEtc.",
         ),
+        ("{{lang|fr|a <b>b</b> <i>c</i> <sup><b>2</b>}} d</sup> e", "en", "a b c 2 d e"),
         ('"[[[George Bush|Bush]]] said" [[[x]]]', "en", '"[Bush] said" [x]'),
         ("where <math>n+1</math> and <math>\\frac{1}{2}</math>", "en", "where n+1 and 1/2"),
         ("before\n{| class=x\n| a || b\n{|\n| c\n|}\n|}\nafter", "en", "before\na | b\nc\nafter"),

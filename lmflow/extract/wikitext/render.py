@@ -229,7 +229,7 @@ class _Rendering:
 
     def _superscript(self, closing: bool) -> None:
         """Where something raised begins that holds more than plain text; where it ends, what it came to is raised."""
-        if closing and self._raised is not None:
+        if closing and self._raised is not None and self._raised <= len(self._pieces):  # a fraction may reach before it
             raised = "".join(self._pieces[self._raised :])
             before = self._pieces[self._raised - 1][-1:] if self._raised else ""
             if raised and len(raised) <= _LONGEST_RAISED:
@@ -267,6 +267,8 @@ class _Rendering:
         """Takes back the text since a frame was opened."""
         text = "".join(self._pieces[frame.begin :])
         del self._pieces[frame.begin :]
+        if self._raised is not None and self._raised > frame.begin:  # `{{a|<sup>b}}</sup>`
+            self._raised = None
         return text
 
     def _words(self, frame: _Frame, arguments: list[str]) -> str:

@@ -159,7 +159,7 @@ def oldest_posts(lake: Lake, sites: Mapping[str, str]) -> dict[str, datetime | N
 def forgotten(lake: Lake) -> frozenset[str]:
     """Documents that must never come back, because a person asked."""
     rows = lake.table("tombstones").read(["doc_id", "reason"])
-    asked = pc.invert(pc.starts_with(pc.fill_null(rows["reason"], ""), ABSENT))
+    asked = pc.or_kleene(pc.is_null(rows["reason"]), pc.invert(pc.starts_with(rows["reason"], ABSENT)))
     return frozenset(rows.filter(asked)["doc_id"].to_pylist())
 
 

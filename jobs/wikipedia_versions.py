@@ -74,10 +74,12 @@ def versions(lake: Lake, code: str) -> Versions:
     revisions = revisions[last]
     batches = batches[last]
     dates = dates[last]
-    tombstones = lake.table("tombstones").read(["doc_id", "batch_id", "reason"], ours)
-    tombstones = tombstones.filter(pc.fill_null(pc.starts_with(tombstones["reason"], ingest.ABSENT), False))
-    buried = _page_ids(tombstones["doc_id"], prefix).to_numpy().astype(np.int64)
-    buried_in = dict(zip(buried.tolist(), tombstones["batch_id"].to_pylist(), strict=True))
+    buried_in: dict[int, int] = {}
+    for tombstones in lake.table("tombstones").scan(["doc_id", "batch_id", "reason"], ours):
+        absent = tombstones.filter(pc.starts_with(tombstones["reason"], ingest.ABSENT))
+        pages = _page_ids(absent["doc_id"], prefix).to_pylist()
+        buried_in.update(zip(pages, absent["batch_id"].to_pylist(), strict=True))
+    buried = np.fromiter(buried_in, np.int64, len(buried_in))
     alive = np.ones(len(ids), dtype=bool)
     for place in np.flatnonzero(np.isin(ids, buried)):
         alive[place] = batches[place] > buried_in[int(ids[place])]

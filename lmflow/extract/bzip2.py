@@ -16,7 +16,8 @@ _BLOCK: Final = 0x314159265359  # a block starts; its checksum follows
 _END: Final = 0x177245385090  # a stream ends; its checksum and padding follow
 _NUMBER_BITS: Final = 48
 _CHECKSUM_BITS: Final = 32
-_WINDOW: Final = 4 << 20
+#: Bytes read at once, a few blocks: what is read behind the end of a part is searched for nothing.
+_WINDOW: Final = 1 << 20
 #: Bytes of the longest block: 900 kB that do not compress, with their tables, are about 1 % more.
 LONGEST_BLOCK: Final = 1_200_000
 
@@ -59,10 +60,12 @@ def _windows(file: IO[bytes], start: int) -> Iterator[tuple[int, bytes, list[int
     """The file from a byte on, in overlapping windows: (offset, bytes, bit offsets of block starts, is the last)."""
     file.seek(start)
     base, data = start, b""
+    marks: list[int] = []
     while True:
         fresh = file.read(_WINDOW)
+        unseen = max(0, len(data) - _NUMBER_BITS // 8)
         data += fresh
-        marks = _find(_BLOCK, data)
+        marks = sorted({*marks, *_find(_BLOCK, data, unseen)})
         yield base, data, marks, not fresh
         if not fresh:
             return
@@ -70,6 +73,7 @@ def _windows(file: IO[bytes], start: int) -> Iterator[tuple[int, bytes, list[int
         keep = marks[-2:][0] // 8 if marks else max(0, len(data) - _NUMBER_BITS // 8)
         keep = max(keep, len(data) - 2 * LONGEST_BLOCK)
         base, data = base + keep, data[keep:]
+        marks = [mark - 8 * keep for mark in marks if mark >= 8 * keep]
 
 
 def _find(number: int, data: bytes, start: int = 0) -> list[int]:

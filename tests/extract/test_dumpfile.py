@@ -123,6 +123,16 @@ def test_a_block_number_inside_a_block_is_no_block() -> None:
         assert found == [b"before", odd, b"behind"]
 
 
+@pytest.mark.parametrize("window", [1, 5, 6, 7, 8, 64, 4000])
+def test_every_block_comes_once_wherever_a_read_ends(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmflow.extract.bzip2._WINDOW", window)
+    pieces = [random.Random(seed).randbytes(size) for seed, size in enumerate((300, 1, 900, 40, 700))]
+    stored = b"".join(map(bz2.compress, pieces))
+    for cut in range(0, len(stored) + 1, 37):
+        file = io.BytesIO(stored)
+        assert [*blocks(file, 0, cut), *blocks(file, cut)] == pieces
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "iso-8859-1"])
 @pytest.mark.parametrize("kind", ["plain", "bz2", "gz", "xz", "zst"])
 def test_any_encoding_and_compression_is_read(kind: str, encoding: str) -> None:

@@ -60,19 +60,21 @@ def test_any_string_is_accepted(markup: str) -> None:
 def test_two_megabytes_of_broken_markup_take_linear_time(unit: str) -> None:
     def seconds(size: int) -> float:
         markup = unit * (size // len(unit))
-        started = time.perf_counter()
+        started = time.thread_time()
         to_text(markup, "zh")
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
-    small, large = min(seconds(200_000) for _ in range(2)), seconds(2_000_000)
-    assert large < 40 * small + 0.5  # quadratic would be 100 times
-    assert large < 10
+    def is_linear() -> bool:
+        small, large = min(seconds(200_000) for _ in range(2)), seconds(2_000_000)
+        return large < min(10, 40 * small + 0.5)  # quadratic would be 100 times
+
+    assert any(is_linear() for _ in range(3))  # a core is slow for a moment, an algorithm every time
 
 
 def test_two_megabytes_of_open_braces_end_within_a_second() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert to_text("{{{{" * 500_000, "en") == ""
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -85,9 +87,9 @@ def test_two_megabytes_of_open_braces_end_within_a_second() -> None:
     ],
 )
 def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     to_text(f"a {before}{unit * 100_000}{after} b", "en")
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -207,6 +209,6 @@ def test_the_english_wikipedia_sample_keeps_its_prose_and_numbers() -> None:
 
 
 def test_a_variant_of_nothing_but_spaces_takes_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert to_text("-{zh-hans:a;" + " " * 100_000 + "!}-", "zh") == "a"
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1

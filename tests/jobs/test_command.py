@@ -142,5 +142,9 @@ def test_the_time_left_follows_the_speed_of_the_last_minute(
 
 def test_a_job_begins_without_pandas() -> None:
     """It is 0.4 s of the start of twenty jobs an hour; pyarrow loads it for whoever asks for a dataset."""
-    code = "import sys, jobs.ingest_wikipedia, jobs.train_language_model; sys.exit('pandas' in sys.modules)"
+    code = """import sys, jobs.ingest_wikipedia, jobs.train_language_model
+from jobs import ingest, wikipedia_versions
+from lmflow.lake import Lake
+wikipedia_versions.versions(Lake.open(), "en"), ingest.forgotten(Lake.open())  # of a lake that is empty
+sys.exit('pandas' in sys.modules)"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

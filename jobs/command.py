@@ -27,6 +27,10 @@ from pydantic.fields import FieldInfo
 
 from lmflow.errors import InputError, ServiceError
 
+# Python looks for garbage once more when a process ends: half a second of a job that has loaded MLflow, and 0.07 s of the
+# server that its readers are forked from, which a pipe behind the job waits for.
+atexit.register(gc.freeze)
+
 Result = dict[str, Any]
 _RECENT_S = 60.0
 _PLAIN_INTERVAL_S = 5.0
@@ -137,8 +141,6 @@ def parse(model: type[OptionsT], argv: Sequence[str], prog: str, doc: str) -> Op
 
 def main(model: type[OptionsT], run: Callable[[OptionsT, Progress], Result], doc: str | None) -> NoReturn:
     """Run a job as a process: parse, run, print the JSON line, exit."""
-    # Python looks for garbage once more when it ends: half a second of a process that has loaded MLflow.
-    atexit.register(gc.freeze)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     prog = f"python -m {sys.modules['__main__'].__spec__.name}" if sys.modules["__main__"].__spec__ else sys.argv[0]
     status = 0

@@ -27,7 +27,7 @@ from pydantic.fields import FieldInfo
 
 from lmflow.errors import InputError, ServiceError
 
-# Python looks for garbage once more when a process ends: half a second of a job that has loaded MLflow, and 0.07 s of the
+# Python looks for garbage once more when it ends: half a second of a job that has loaded MLflow, and 0.07 s of the
 # server that its readers are forked from, which a pipe behind the job waits for.
 atexit.register(gc.freeze)
 

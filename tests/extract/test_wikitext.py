@@ -109,6 +109,7 @@ def test_one_endless_value_ends_within_a_second(before: str, unit: str, after: s
         ("a<ref name=x>{{cite web|title=[[b]]}}</ref>b<ref name=x/>c<!-- d -->e", "en", "abce"),
         ("[[File:a.jpg|thumb|A [[nested]] caption]]Text[[Category:X]][[de:Y]]", "en", "Text"),
         ("[[:Category:X]] and [http://x.org a label] and [http://x.org]", "en", "Category:X and a label and"),
+        ("at [http://[2001:db8::1]/x a host] and [http://[2001:db8::1]:80 port 80]", "en", "at a host and port 80"),
         ("a <nowiki>[[b]]</nowiki> &lt;c&gt; &amp; d", "en", "a b <c> & d"),
         ("<nowiki>&lt;b&gt; &amp;lt;</nowiki> <pre>&eacute;</pre>", "en", "<b> &lt; é"),
         ("AT&T &region; &ampamp; &copy 5 &times; 6", "en", "AT&T &region; &ampamp; &copy 5 × 6"),

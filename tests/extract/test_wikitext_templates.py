@@ -34,6 +34,7 @@ EVERYWHERE = {
     "{{lang|fr|Île-de-France}}": "Île-de-France",
     "{{transl|ru|Moskva}}": "Moskva",
     "{{frac|3|4}}": "3/4",
+    "{{binom|10|3}}, {{tbinom|n|k}}": "C(10, 3), C(n, k)",
     "{{val|1.23|0.05|e=6|u=m}}": "1.23±0.05×10^6 m",
     "{{age|1990|2|1|2020|1|1}}": "29",
     "{{ruby|漢字|かんじ}}": "漢字(かんじ)",

@@ -312,6 +312,7 @@ READINGS: Final[dict[str, Renderer]] = {
     "quantity": quantities.quantity,
     "convert": quantities.convert,
     "fraction": quantities.fraction,
+    "binomial": lambda args: f"C({args.at(0)}, {args.at(1)})",
     "superscript": quantities.superscript,
     "root": quantities.root,
     "above_and_below": quantities.above_and_below,

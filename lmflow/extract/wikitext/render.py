@@ -27,7 +27,8 @@ _MARKS: Final = (
     r"|\{\{\s*(#[a-z]+:|[^|{}<>\[\]\n:]*:?)(?:([^\[\]{}<_]*+)\}\})?+"
     r"|\}\}"
     # An external link, with its label where nothing is nested in it.
-    r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)[^\s\[\]<>|{}]*[ \t]*(?:([^\[\]{}<_\n]*+)\])?+"
+    r"|\[(?:(?:https?|ftp|irc|news|gopher)://|mailto:|//)(?:\[[0-9A-Fa-f:.]+\])?"
+    r"[^\s\[\]<>|{}]*[ \t]*(?:([^\[\]{}<_\n]*+)\])?+"
     r"|\]"
     r"|<(su[bp])>([^<>{}\[\]|\n]{1,24})</su[bp]>"
     r"|<(?:span|div|small)\b(?>[^<>]*?display\s*:\s*none)[^<>]*>[^<>\n]*</(?:span|div|small)>"

@@ -218,6 +218,11 @@ def _partial(file: DumpFile) -> Path:
     return settings().home / "downloads" / f"{file.sha1 or hashlib.sha256(file.url.encode()).hexdigest()}.part"
 
 
+def _validator(partial: Path) -> Path:
+    """Where the ETag of a file stands that is being downloaded and whose SHA-1 nobody knows."""
+    return partial.with_suffix(".etag")
+
+
 def _bytes_there(file: DumpFile, objects: Objects, key: str) -> int:
     if objects.exists(key):
         return file.size
@@ -271,6 +276,7 @@ def download(
         else:
             if _is(partial, file):
                 objects.take(key, partial)
+                _validator(partial).unlink(missing_ok=True)
                 return key
             failure = "its SHA-1 is not the one the site names"
             wrong, reached = wrong + 1, 0  # by itself: a connection that breaks on the way would begin the count anew
@@ -342,11 +348,22 @@ def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callabl
         have = 0
     if have == file.size and file.size:
         return
-    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    headers = {"Accept-Encoding": "identity"}
+    validator = _validator(partial)
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if not file.sha1 and validator.exists():
+            headers["If-Range"] = validator.read_text()  # RFC 9110, 13.1.5: all of it, if it is another file by now
     with fetcher.open(file.url, headers, heed_robots=False) as response:
         if response.status_code not in (200, 206):
             raise _StatusError(response.status_code, response.headers.get("retry-after", ""))
         resumed = response.status_code == 206
+        if not resumed and not file.sha1:
+            validator.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
+            etag = response.headers.get("etag", "")
+            if etag.startswith('"'):  # a weak one does not speak of bytes
+                validator.write_text(etag)
         if resumed and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
             raise FetchError("protocol", "another range came than was asked for")
         done = have if resumed else 0

@@ -28,6 +28,7 @@ class DumpSite:
         self.cut_after = 0  # bytes of a body after which the connection breaks
         self.cuts: Iterator[int] = iter(())  # or, one after the other, of each answer with a file
         self.heeds_range = True
+        self.etag_prefix = ""  # `W/` for weak ones
         self.wrong_sha1 = False
         self.status_less: set[str] = set()  # dates whose dumps come without a status, as on some mirrors
         self.slow_s = 0.0
@@ -120,13 +121,14 @@ def running_dump_site() -> Iterator[DumpSite]:
                 return self.answer(site.busy_status, Retry_After=site.retry_after)
             threading.Event().wait(site.slow_s)
             wanted = self.headers.get("Range", "")
-            if wanted and site.heeds_range:
+            etag = f'{site.etag_prefix}"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+            if wanted and site.heeds_range and self.headers.get("If-Range", etag) == etag:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
                 if start >= len(body):
                     return self.answer(416, Content_Range=f"bytes */{len(body)}")
                 rest = body[start:]
-                return self.answer(206, rest, Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}")
-            self.answer(200, body)
+                return self.answer(206, rest, Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}", ETag=etag)
+            self.answer(200, body, ETag=etag)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -236,6 +236,29 @@ def test_without_a_checksum_a_size_must_be_right(dumps: DumpSite, fetcher: Fetch
     assert objects.get(download(fetcher, file, objects, "raw/x")) == dumps.dumps["xwiki", "20260101"][NAME]
 
 
+def test_without_a_checksum_a_file_that_changed_meanwhile_is_read_from_its_beginning(
+    dumps: DumpSite, fetcher: Fetcher
+) -> None:
+    file = replace(discover(fetcher, dumps.url, "xwiki").parts[0].data, sha1="")
+    files = dumps.dumps["xwiki", "20260101"]
+    first, second = files[NAME], bytes(reversed(files[NAME]))
+
+    def change(done: int) -> None:
+        files[NAME] = second
+
+    objects = Lake.open().objects
+    dumps.cuts = iter([len(first) // 2, 0])
+    assert objects.get(download(fetcher, file, objects, "raw/changed", change)) == second
+    dumps.cuts = iter([len(first) // 2, 0])
+    assert objects.get(download(fetcher, file, objects, "raw/stayed")) == second
+    asked = [headers for headers in dumps.downloads() if "If-Range" in headers]
+    assert [headers["Range"] for headers in asked] == [f"bytes={len(first) // 2}-"] * 2
+    assert not list((settings().home / "downloads").iterdir())
+    dumps.etag_prefix, dumps.cuts = "W/", iter([len(first) // 2, 0])
+    download(fetcher, file, objects, "raw/weak")
+    assert "If-Range" not in dumps.downloads()[-1] and "Range" in dumps.downloads()[-1]
+
+
 def test_a_mirror_without_statuses_is_named_and_one_that_lacks_the_newest_gives_an_older_dump(
     dumps: DumpSite, fetcher: Fetcher
 ) -> None:

@@ -53,7 +53,7 @@ class Versions:
 
 def versions(lake: Lake, code: str) -> Versions:
     """The newest version of every page of an edition."""
-    prefix = f"wikipedia:{code}:"
+    prefix = _prefix(code)
     ours = pc.starts_with(pc.field("doc_id"), prefix)
     columns: list[list[Ids]] = [[], [], [], []]
     for batch in lake.table("documents").scan(["doc_id", "revision", "batch_id", "extra"], ours):
@@ -67,23 +67,43 @@ def versions(lake: Lake, code: str) -> Versions:
             column.append(pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.int64))
     # One column after the other, and what it was made of let go: a large wiki has tens of millions of versions.
     ids, revisions, batches, dates = (np.concatenate([*columns.pop(0), np.empty(0, np.int64)]) for _ in range(4))
-    order = np.lexsort((batches, revisions, ids))
-    last = order[np.append(ids[order][1:] != ids[order][:-1], True)] if len(order) else order
-    del order
+    last = _newest(ids, revisions, batches)
     ids = ids[last]
     revisions = revisions[last]
     batches = batches[last]
     dates = dates[last]
-    buried_in: dict[int, int] = {}
+    buried, buried_in = _buried(lake, prefix, ours)
+    alive = np.ones(len(ids), dtype=bool)
+    held = np.isin(buried, ids)
+    places = np.searchsorted(ids, buried[held])
+    alive[places] = batches[places] > buried_in[held]
+    return Versions(ids, revisions, dates, alive, buried)
+
+
+def _buried(lake: Lake, prefix: str, ours: pc.Expression) -> tuple[Ids, Ids]:
+    """Pages with an `absent` tombstone, sorted, and the batch of the newest one of each."""
+    pages, batches = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for tombstones in lake.table("tombstones").scan(["doc_id", "batch_id", "reason"], ours):
         absent = tombstones.filter(pc.starts_with(tombstones["reason"], ingest.ABSENT))
-        pages = _page_ids(absent["doc_id"], prefix).to_pylist()
-        buried_in.update(zip(pages, absent["batch_id"].to_pylist(), strict=True))
-    buried = np.fromiter(buried_in, np.int64, len(buried_in))
-    alive = np.ones(len(ids), dtype=bool)
-    for place in np.flatnonzero(np.isin(ids, buried)):
-        alive[place] = batches[place] > buried_in[int(ids[place])]
-    return Versions(ids, revisions, dates, alive, np.sort(buried))
+        pages.append(_page_ids(absent["doc_id"], prefix).to_numpy(zero_copy_only=False))
+        batches.append(absent["batch_id"].to_numpy(zero_copy_only=False))
+    buried, buried_in = np.concatenate(pages), np.concatenate(batches)
+    last = _newest(buried, buried_in)
+    return buried[last], buried_in[last]
+
+
+def _newest(ids: Ids, *ranks: Ids) -> Ids:
+    """Where the highest of each id stands, by the first of the ranks and, among equals, by the next; sorted by id."""
+    order = np.lexsort((*reversed(ranks), ids))
+    in_order = ids[order]
+    is_last = np.ones(len(ids), dtype=bool)
+    is_last[:-1] = in_order[1:] != in_order[:-1]
+    return order[is_last]
+
+
+def _prefix(code: str) -> str:
+    """How the identities of an edition's pages begin."""
+    return wikipedia_id(code, 0).removesuffix("0")
 
 
 def _page_ids(doc_ids: pa.Array, prefix: str) -> pa.Array:
@@ -178,7 +198,7 @@ def bury(lake: Lake, key: str, code: str, batch_id: int, gone: dict[str, Ids], r
     for reason, pages in gone.items():
         values = {
             "batch_id": pa.array(np.full(len(pages), batch_id)),
-            "doc_id": pa.array([wikipedia_id(code, int(page)) for page in pages], pa.string()),
+            "doc_id": pc.binary_join_element_wise(_prefix(code), pc.cast(pa.array(pages), pa.string()), ""),
             "reason": pa.repeat(reason, len(pages)),
             "requested_at": pa.repeat(pa.scalar(now, table.schema.field("requested_at").type), len(pages)),
         }

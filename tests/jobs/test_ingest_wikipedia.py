@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import ingest_wikipedia
+from jobs import ingest_wikipedia, wikipedia_versions
 from jobs.command import Progress
 from jobs.wikipedia_dumps import works
 from lmflow.errors import InputError
@@ -402,6 +402,30 @@ def test_forgotten_documents_stay_away_and_absent_ones_do_not(tmp_path: Path) ->
     result = wikipedia(file=str(tmp_path / "a.xml"))
     assert (result["new"], result["skipped"], result["restored"]) == (1, {"forgotten": 1}, 1)
     assert set(tombstones()) == {1}
+
+
+def test_of_several_tombstones_of_a_page_the_newest_counts_in_whatever_order_they_lie() -> None:
+    lake = Lake.open()
+    batches = {1: [7, 3], 2: [3, 4], 5: [9]}  # of the tombstones of each page; page 5 was never stored
+    rows = [
+        {"doc_id": f"wikipedia:xx:{page}", "batch_id": batch, "reason": "absent: no article in the dump of xx of 2025"}
+        for page, buried_in in batches.items()
+        for batch in buried_in
+    ]
+    table = lake.table("tombstones")
+    table.append("graves", pa.Table.from_pylist(rows, schema=table.schema))
+    stored = [(1, 11, 5), (2, 11, 5), (3, 11, 5), (3, 10, 6), (3, 12, 4)]  # page, revision, batch
+    table = lake.table("documents")
+    pages = [
+        {"doc_id": f"wikipedia:xx:{page}", "revision": revision, "batch_id": batch, "source": "xxwiki"}
+        for page, revision, batch in stored
+    ]
+    table.append("pages", pa.Table.from_pylist(pages, schema=table.schema))
+
+    found = wikipedia_versions.versions(lake, "xx")
+    assert found.page_ids.tolist() == [1, 2, 3] and found.revisions.tolist() == [11, 11, 12]
+    assert found.alive.tolist() == [False, True, True]
+    assert found.buried.tolist() == [1, 2, 5]
 
 
 def test_a_dump_on_s3_is_read_into_a_lake_on_s3(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,9 +182,11 @@ def _decompressed(file: IO[bytes], kind: str) -> Content:
         opened = lzma.LZMAFile(file)  # noqa: SIM115 - it leaves the file to its owner
     else:
         opened = pa.CompressedInputStream(file, "zstd")
+    # What `read` had already when it meets damage is lost with it; `read1` gives it first.
+    read = opened.read if kind == "zst" else opened.read1
     while True:
         try:
-            chunk = opened.read(_CHUNK)
+            chunk = read(_CHUNK)
         except (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException):
             return
         if not chunk:

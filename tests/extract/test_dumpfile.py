@@ -162,6 +162,17 @@ def test_any_encoding_and_compression_is_read(kind: str, encoding: str) -> None:
     assert cut.truncated
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_what_stands_before_the_damage_is_read(pack: Callable[[bytes], bytes]) -> None:
+    content = "".join(page_xml(n, noise(n, 3_000)) for n in range(1, 101))
+    stored = pack(f"{HEAD}{content}{TAIL}".encode())
+    loss = Loss()
+    assert numbers(stored + b"and something behind it", 1, loss=loss) == list(range(1, 101)) and loss == Loss()
+    found = numbers(stored[: len(stored) // 2], 1, loss=loss)
+    assert found == list(range(1, len(found) + 1)) and len(found) > 40
+    assert loss.truncated
+
+
 @pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress])
 @given(st.lists(st.binary(max_size=9).filter(lambda line: b"\n" not in line), max_size=30))
 @settings(max_examples=30, deadline=None)

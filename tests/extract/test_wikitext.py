@@ -180,6 +180,32 @@ def test_a_heading_whose_title_is_dropped_leaves_no_marks() -> None:
     assert to_text("A\n== {{mystery}} ==\nB\n\n= C", "en") == "A\nB\n= C"
 
 
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("* {{mystery|a=b}}, 1999\n* {{mystery|a=b}}; 5 km\n* .5 mm", "- 1999\n- 5 km\n- .5 mm"),
+        ("{{mystery|a=b}}, a year.\n\n.NET is old", "a year.\n.NET is old"),
+        ("A year{{mystery|a=b}}\n, then", "A year , then"),
+        ("{{mystery|a=b}}、年", "年"),
+        ("。\n, 。\nA year", "A year"),
+    ],
+)
+def test_what_lost_its_beginning_begins_with_words(markup: str, text: str) -> None:
+    assert to_text(markup, "en") == text
+
+
+def test_terms_and_definitions_in_html_are_lines_of_their_own() -> None:
+    assert to_text("<dl><dt>term<dd>first<dd>second</dl>x", "en") == "term\nfirst\nsecond\nx"
+
+
+def test_the_number_of_columns_is_no_item_of_a_list() -> None:
+    assert to_text("{{columns-list|2|\n* a\n* b\n}}", "en") == "- a\n- b"
+
+
+def test_a_space_written_as_an_entity_is_no_cell() -> None:
+    assert to_text("{|\n&#32;\n|\n* a\n* b\n&#32;\n|}\n&#32; c", "en") == "- a\n- b\nc"
+
+
 def test_soft_line_breaks_between_chinese_characters_leave_no_space() -> None:
     assert to_text("柏林是\n首都\nBerlin", "zh") == "柏林是首都 Berlin"
 

@@ -42,6 +42,12 @@ EVERYWHERE = {
     "{{IPA|ˈroma}}": "ˈroma",
 }
 TABLE = [
+    # Names in tables
+    ("de", "{{SortKeyName|Cornelio|Saavedra|Cornelio Saavedra (Politiker)}}", "Cornelio Saavedra"),
+    ("en", "{{cr|IND}} beat {{ru|FIJ}}", "India beat Fiji"),
+    ("ru", "{{ru|FIJ}}", "FIJ"),
+    # Lists
+    ("en", "{{hlist|2|x}}", "2, x"),
     # Measures
     ("en", "{{convert|5|to|7|ft|m}}", "5 to 7 ft"),
     ("en", "{{convert|5|ft|3+1/2|in|cm}}", "5 ft 3 1/2 in"),
@@ -313,6 +319,9 @@ def test_a_value_that_only_the_template_knows_is_counted(lang: str, markup: str,
         ("ja", "{{要出典|date=2015年6月}}"),
         ("ja", "{{0|00}}"),
         ("de", "{{FN|1}}"),
+        ("en", "{{Link FA|de}}"),
+        ("fr", "{{Lien AdQ|en}}"),
+        ("es", "{{bueno|en}}"),
         ("el", "{{de}}"),
         ("ru", "{{нет АИ|3|01|2018}}"),
         ("pl", "{{fakt|data=2017-11}}"),

@@ -12,6 +12,9 @@ from lmflow.extract.wikitext.tables import CLOSE, OPEN, Row, is_parameter
 _BLANKS: Final = ("\t", "\r", "\u00a0", "\u2002", "\u2003", "\u2009", "\u200a", "\u202f")
 #: What is left of a line that was a citation: `* {{cite book|…}}.`
 _LEFT_OVER: Final = frozenset((*".,;:。，、；", ".,", ",.", ", .", ";.", ". .", "; .", "..", "()"))
+#: What a line begins with that lost its beginning: `* {{flag icon|…}}, 1999`.
+_STRAY: Final = re.compile(r"(?:[.,;:] +|[，、；。：] *)+")
+_STOPS: Final = frozenset(".,;:，、；。：(")  # what that or something left over begins with
 _NEVER: Final = ("\x00", "\x0b", "\x0c", OPEN, CLOSE)  # other control characters cannot occur in XML
 #: What stands between the contents of brackets; a slash with sounds behind it does not: `(/ˈtaʊər/)`.
 _BETWEEN: Final = r"(?:[;,；，、]|/(?=[ ;,；，、/:)）]))"
@@ -100,7 +103,12 @@ class _Page:
         body = line.lstrip("*#:;")
         marks = line[: len(line) - len(body)]
         body = body.lstrip(" \t")
-        if not body or body in _LEFT_OVER:
+        if body and body[0] in _STOPS:
+            if stray := _STRAY.match(body):
+                body = body[stray.end() :]
+            if body in _LEFT_OVER:
+                body = ""
+        if not body:
             self.joinable = False
             return
         is_item = "*" in marks or "#" in marks
@@ -123,6 +131,16 @@ class _Page:
             self._other(line)
         else:  # its title was dropped
             self.joinable = False
+
+    def stray(self, line: str) -> None:
+        """A line that begins with a comma: it goes on, or has lost its beginning."""
+        if self.tables or self.joinable:
+            self._other(line)
+        else:
+            found = _STRAY.match(line)
+            line = line[found.end() :] if found else line
+            if line:
+                self.paragraph(line, True)
 
     def rule(self, line: str) -> None:
         """A horizontal rule with what follows it, or a line that begins with a dash."""
@@ -178,6 +196,7 @@ _BLOCKS: Final[dict[str, Callable[[_Page, str], None]]] = {
     "!": _Page.header_cells,
     "=": _Page.heading,
     "-": _Page.rule,
+    **dict.fromkeys(".,，、；。：", _Page.stray),
     OPEN: _Page.open_table,
     CLOSE: _Page.close_table,
 }
@@ -191,7 +210,7 @@ def _gap(before: str, after: str) -> str:
 def _tidy(text: str) -> str:
     """Single spaces, and no brackets around what was dropped."""
     if "&" in text:
-        text = text.replace("&nbsp;", " ").replace("&thinsp;", " ").replace("&#160;", " ")
+        text = text.replace("&nbsp;", " ").replace("&thinsp;", " ").replace("&#160;", " ").replace("\n&#32;", "\n")
     if not text.isascii():
         for blank in _BLANKS:
             text = text.replace(blank, " ")

@@ -129,10 +129,12 @@ def sign(text: str) -> Renderer:
 
 
 def items(separator: str) -> Renderer:
-    """Items of a list template; a plain list already has its lines."""
+    """Items of a list template; a plain list already has its lines, and before it may stand into how many columns."""
 
     def render(args: Arguments) -> str:
         parts = [part for part in args.positional if part]
+        if len(parts) > 1 and parts[0].isdecimal() and parts[1].startswith(("*", "#")):
+            del parts[0]
         return parts[0] if len(parts) == 1 else separator.join(parts)
 
     return render

@@ -59,9 +59,11 @@ _TAGS: Final = {
         ),
         "\n\n",  # a line by itself, where a line break alone would be a gap
     ),
-    **dict.fromkeys(("ul", "/ul", "ol", "/ol", "dl", "/dl", "dd", "/dd", "dt", "/dt", "/li"), "\n"),
+    **dict.fromkeys(("ul", "/ul", "ol", "/ol", "dl", "/dl", "/dd", "/dt", "/li"), "\n"),
     **dict.fromkeys(("h1", "/h1", "h2", "/h2", "h3", "/h3", "h4", "/h4", "h5", "/h5", "h6", "/h6", "section"), "\n"),
     "li": "\n* ",
+    "dt": "\n; ",
+    "dd": "\n: ",
     "tr": "\n|-\n",
     "td": "\n| |",
     "th": "\n| |",

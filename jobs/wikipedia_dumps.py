@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from jobs.command import Progress
-from lmflow.crawl.dump_names import index_name, wiki_name
+from lmflow.crawl.dump_names import edition_code, index_name, wiki_name
 from lmflow.errors import InputError
 from lmflow.extract.wikipedia import Edition
 from lmflow.lake import Objects
@@ -78,7 +78,7 @@ def _local_work(options: IngestWikipedia, file: str, progress: Progress) -> Work
     date = re.search(r"-(\d{8})-", name)
     digests = _digests(objects.local(name), progress)
     index = index_name(name)
-    code = options.lang
+    code = edition_code(wiki)
     return Work(
         source=wiki.replace("_", "-"),
         wiki=wiki,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jobs import ingest
 from jobs.command import Progress
 from jobs.wikipedia_dumps import Work, language
-from lmflow.crawl.dump_names import wiki_name
+from lmflow.crawl.dump_names import edition_code, wiki_name
 from lmflow.crawl.http import Fetcher, Policy
 from lmflow.crawl.sources import WikipediaSource, choose, load
 from lmflow.crawl.wikimedia import discover
@@ -45,7 +45,11 @@ def _sources(options: IngestWikipedia) -> list[WikipediaSource]:
     try:
         return [
             WikipediaSource(
-                name=wiki.replace("_", "-"), lang=language(options.lang), wiki=wiki, license="CC BY-SA 4.0", **site
+                name=wiki.replace("_", "-"),
+                lang=language(edition_code(wiki)),
+                wiki=wiki,
+                license="CC BY-SA 4.0",
+                **site,
             )
         ]
     except ValueError:
@@ -63,7 +67,7 @@ def _work(source: WikipediaSource, options: IngestWikipedia, until: float, progr
         dump = replace(dump, parts=dump.parts[: options.parts])
     size = sum(part.data.size for part in dump.parts)
     progress.say(f"{source.name}: dump of {dump.date}, {len(dump.parts)} of {files} file(s), {size / 1e6:,.1f} MB")
-    code = wiki.removesuffix("wiki").replace("_", "-")
+    code = edition_code(wiki)
     folder = f"raw/wikipedia/{wiki}/{dump.date}"
     return Work(
         source=source.name,

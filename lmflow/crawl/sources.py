@@ -22,7 +22,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Unique; what --source takes.")
-    lang: str = Field(pattern=r"^[a-z]{2,3}(-[a-z]+)?$", description="Language of the site, e.g. en, zh.")
+    lang: str = Field(pattern=r"^[a-z]{2,3}(-[a-z]+)*$", description="Language of the site, e.g. en, zh.")
     enabled: bool = Field(True, description="Whether it is crawled when no --source is given.")
     license: str = Field(min_length=1, description="Licence of the texts, kept with every document.")
     terms: str = Field("", description="Where the site says what may be done with them.")

@@ -390,6 +390,21 @@ def test_a_dump_of_another_wiki_is_refused(tmp_path: Path) -> None:
     assert Lake.open().table("documents").version() == -1
 
 
+def test_an_edition_that_moved_is_one_under_both_of_its_codes(site: DumpSite, tmp_path: Path) -> None:
+    content = export({1: (1, ARTICLE)}, wiki="be_x_oldwiki")
+    site.dumps["be_x_oldwiki", "20260101"] = {"be_x_oldwiki-20260101-pages-articles.xml.bz2": bz2.compress(content)}
+    (tmp_path / "a.xml").write_bytes(content)
+    read = [
+        ingest_wikipedia.run(ingest_wikipedia.IngestWikipedia(**options), Progress())
+        for options in (
+            {"lang": "be-tarask", "site": site.url},
+            {"lang": "be-tarask", "file": str(tmp_path / "a.xml")},
+        )
+    ]
+    assert [(result["new"], result["unchanged"]) for result in read] == [(1, 0), (0, 1)]
+    assert [row["doc_id"] for row in documents()] == ["wikipedia:be-x-old:1"]
+
+
 def test_forgotten_documents_stay_away_and_absent_ones_do_not(tmp_path: Path) -> None:
     table = Lake.open().table("tombstones")
     empty = dict.fromkeys(table.schema.names)

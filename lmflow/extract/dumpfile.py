@@ -12,6 +12,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any, Final
@@ -182,16 +183,17 @@ def _decompressed(file: IO[bytes], kind: str) -> Content:
         opened = lzma.LZMAFile(file)  # noqa: SIM115 - it leaves the file to its owner
     else:
         opened = pa.CompressedInputStream(file, "zstd")
-    # What `read` had already when it meets damage is lost with it; `read1` gives it first.
+    # What `read` had already when it meets damage is lost with it; `read1` gives it first, in small pieces.
     read = opened.read if kind == "zst" else opened.read1
-    while True:
-        try:
-            chunk = read(_CHUNK)
-        except (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException):
-            return
-        if not chunk:
-            return
-        yield chunk
+    gathered = bytearray()
+    with suppress(OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException):
+        while piece := read(_CHUNK):
+            gathered += piece
+            if len(gathered) >= _CHUNK:
+                yield bytes(gathered)
+                gathered.clear()
+    if gathered:
+        yield bytes(gathered)
 
 
 def _encoding(beginning: bytes) -> str:

@@ -352,7 +352,7 @@ def _continue(fetcher: Fetcher, file: DumpFile, partial: Path, on_bytes: Callabl
     validator = _validator(partial)
     if have:
         headers["Range"] = f"bytes={have}-"
-        if not file.sha1 and validator.exists():
+        if validator.exists():
             headers["If-Range"] = validator.read_text()  # RFC 9110, 13.1.5: all of it, if it is another file by now
     with fetcher.open(file.url, headers, heed_robots=False) as response:
         if response.status_code not in (200, 206):
